@@ -1,0 +1,123 @@
+//! One process of a function, as Lambda starts it, and what it costs.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::runtime_api::{Poll, RuntimeApi};
+
+/// What is started.
+pub(crate) struct Function {
+    /// The release binary.
+    pub(crate) binary: PathBuf,
+    /// `_HANDLER`.
+    pub(crate) handler: &'static str,
+    /// Its environment, beside what Lambda sets.
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+/// A running process; it ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    started: Instant,
+    api: RuntimeApi,
+    poll: Option<Poll>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts the function behind a Runtime API of its own, and does not wait for it.
+    pub(crate) async fn start(function: &Function) -> Result<Self, Box<dyn Error>> {
+        let api = RuntimeApi::start().await?;
+        let log = function.binary.with_extension("bench.log");
+        let mut command = Command::new(&function.binary);
+        command
+            .env_clear()
+            .envs(&function.variables)
+            .env("_HANDLER", function.handler)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+            .stdin(Stdio::null())
+            .stdout(File::create(&log)?)
+            .stderr(File::options().append(true).open(&log)?);
+        let started = Instant::now();
+        let child = command.spawn()?;
+        Ok(Self { child, started, api, poll: None, log })
+    }
+
+    /// How long it took from the start to the first poll.
+    pub(crate) async fn first_poll(&mut self) -> Result<Duration, Box<dyn Error>> {
+        Ok(self.ready().await? - self.started)
+    }
+
+    /// How long ago the process was started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Waits until the process has nothing left to do. Returns when that was.
+    pub(crate) async fn ready(&mut self) -> Result<Instant, Box<dyn Error>> {
+        if self.poll.is_none() {
+            let poll = self.api.poll().await;
+            self.poll = Some(poll.map_err(|error| format!("{error}; its log is {}", self.log.display()))?);
+        }
+        Ok(self.poll.as_ref().map_or_else(Instant::now, |poll| poll.at))
+    }
+
+    /// Hands over an event. Returns when that was, when the answer was there, and the answer.
+    pub(crate) async fn invoke(&mut self, event: Value) -> Result<(Instant, Instant, Value), Box<dyn Error>> {
+        self.ready().await?;
+        let poll = self.poll.take().ok_or("the process does not poll")?;
+        let began = Instant::now();
+        poll.event.send(event).map_err(|_| "the process has ended")?;
+        let answer = self.api.answer().await;
+        let answer = answer.map_err(|error| format!("{error}; its log is {}", self.log.display()))?;
+        Ok((began, answer.at, answer.result?))
+    }
+
+    /// The processor time of all its threads so far.
+    ///
+    /// From the scheduler's account in nanoseconds: `stat` counts in hundredths of a second, which is more
+    /// than a hundred invocations of the empty function.
+    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(self.proc("task"))? {
+            let account = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanoseconds += number(account.split(' ').next())?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The most memory that was resident at any time, in bytes.
+    pub(crate) fn peak_memory(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(self.proc("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        Ok(number(line.and_then(|line| line.trim().strip_suffix(" kB")))? * 1024)
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(file)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended on its own.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn number(text: Option<&str>) -> io::Result<u64> {
+    let number = text.and_then(|text| text.parse().ok());
+    number.ok_or_else(|| io::Error::other("/proc has another format"))
+}

@@ -1,0 +1,173 @@
+//! DynamoDB: an embedded one or any other, behind a proxy that records requests and plays faults.
+
+mod item;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dynoxide::Database;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use crate::template;
+use crate::wire::{self, Endpoint, Request, Wire};
+
+/// Names another DynamoDB (`http://127.0.0.1:8000`) to use in place of the embedded one.
+const ENDPOINT_VARIABLE: &str = "TEST_DYNAMODB_ENDPOINT";
+
+/// The tables, what was asked of them, and what is in them.
+///
+/// The functions talk to [`DynamoDb::endpoint`]; the helpers here go past the record and the faults.
+#[derive(Clone)]
+pub struct DynamoDb {
+    /// Where the functions find DynamoDB.
+    pub endpoint: String,
+    /// Name of the table of authorizer records.
+    pub authorizers_table: String,
+    /// Name of the table of the service's private state.
+    pub platform_table: String,
+    wire: Wire,
+    upstream: proxy::Upstream,
+    _servers: Arc<Vec<Server>>,
+}
+
+/// A server that ends with its last handle.
+struct Server(AbortHandle);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl DynamoDb {
+    /// Starts it behind `listener` and creates both tables.
+    pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, verbose: bool) -> Self {
+        let mut servers = Vec::new();
+        let external = std::env::var(ENDPOINT_VARIABLE).ok();
+        // A shared DynamoDB keeps the tables of many sandboxes apart by their names.
+        let suffix = external.as_ref().map(|_| format!("-{}", crate::opaque::hex(12))).unwrap_or_default();
+        let upstream = match external {
+            Some(endpoint) => endpoint,
+            None => {
+                let listener = crate::sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+                let endpoint = crate::sandbox::origin(&listener);
+                let database = Database::memory().expect("an in-memory database opens");
+                servers.push(Server(
+                    tokio::spawn(dynoxide::server::serve_on(listener, database)).abort_handle(),
+                ));
+                endpoint
+            }
+        };
+        let upstream = proxy::Upstream::new(&upstream);
+        let wire = Wire::new("dynamodb", order, verbose);
+        let endpoint = crate::sandbox::origin(&listener);
+        servers.push(Server(wire::serve(listener, proxy::router(wire.clone(), upstream.clone()))));
+        let dynamodb = Self {
+            endpoint,
+            authorizers_table: format!("authorizers{suffix}"),
+            platform_table: format!("platform{suffix}"),
+            wire,
+            upstream,
+            _servers: Arc::new(servers),
+        };
+        dynamodb.create_tables().await;
+        dynamodb
+    }
+
+    async fn create_tables(&self) {
+        let tables = [("AuthorizersTable", &self.authorizers_table), ("PlatformTable", &self.platform_table)];
+        for (resource, name) in tables {
+            let mut table = template::create_table(resource, name);
+            // DynamoDB refuses an empty property where it takes none.
+            table.as_object_mut().expect("a request is an object").retain(|_, value| !value.is_null());
+            self.call("CreateTable", table).await;
+            if let Some(request) = template::update_time_to_live(resource, name) {
+                self.call("UpdateTimeToLive", request).await;
+            }
+        }
+    }
+
+    /// One operation, as `GetItem`: to plan faults, to wait for requests, to count them.
+    pub fn on(&self, operation: &str) -> Endpoint {
+        self.wire.endpoint(operation)
+    }
+
+    /// Everything the functions asked, in order.
+    pub fn requests(&self) -> Vec<Request> {
+        self.wire.requests()
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.wire.clear_faults();
+    }
+
+    /// One request with DynamoDB's own JSON. Panics where DynamoDB refuses it.
+    pub async fn call(&self, operation: &str, request: Value) -> Value {
+        self.upstream.call(operation, request).await
+    }
+
+    /// An AWS client past the record and the faults.
+    pub fn client(&self) -> aws_sdk_dynamodb::Client {
+        let config = self.upstream.sdk_config();
+        aws_sdk_dynamodb::Client::new(&config)
+    }
+
+    /// All authorizer records as plain JSON, by key. Number sets are sorted arrays.
+    pub async fn authorizers(&self) -> Vec<Value> {
+        self.items(&self.authorizers_table, |item| {
+            format!("{} {}", item["authorizer_appid"], item["component_appid"])
+        })
+        .await
+    }
+
+    /// The record of one authorizer as plain JSON.
+    pub async fn authorizer(&self, authorizer_appid: &str) -> Option<Value> {
+        self.authorizers().await.into_iter().find(|record| record["authorizer_appid"] == authorizer_appid)
+    }
+
+    /// All items of the Platform table as plain JSON, by key.
+    pub async fn platform(&self) -> Vec<Value> {
+        self.items(&self.platform_table, |item| item["pk"].to_string()).await
+    }
+
+    /// The items of the Platform table whose key starts with `prefix`, as `code#`.
+    pub async fn platform_items(&self, prefix: &str) -> Vec<Value> {
+        let mut items = self.platform().await;
+        items.retain(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with(prefix)));
+        items
+    }
+
+    /// Writes an item given as plain JSON: strings, numbers, booleans, lists and maps.
+    pub async fn put(&self, table: &str, item: Value) {
+        let attributes = item::from_plain(&item)["M"].take();
+        self.call("PutItem", json!({"TableName": table, "Item": attributes})).await;
+    }
+
+    /// Deletes the item with this key, given as plain JSON.
+    pub async fn delete(&self, table: &str, key: Value) {
+        let attributes = item::from_plain(&key)["M"].take();
+        self.call("DeleteItem", json!({"TableName": table, "Key": attributes})).await;
+    }
+
+    async fn items(&self, table: &str, key: impl Fn(&Value) -> String) -> Vec<Value> {
+        let mut items = BTreeMap::new();
+        let mut request = json!({"TableName": table, "ConsistentRead": true});
+        loop {
+            let mut page = self.call("Scan", request.clone()).await;
+            for item in page["Items"].as_array().expect("a scan has items") {
+                let item = item::to_plain(&json!({"M": item}));
+                items.insert(key(&item), item);
+            }
+            match page["LastEvaluatedKey"].take() {
+                Value::Null => return items.into_values().collect(),
+                last => request["ExclusiveStartKey"] = last,
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Faults on demand, the same for both servers.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::wechat::Refusal;
+use crate::wire::Reply;
+
+/// What an endpoint does instead of its work, or around it. The *effect* is what the request would have
+/// changed: a code that is used up, an item that is written.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This answer, without the effect.
+    Answer(Reply),
+    /// The effect, and half of the answer under the whole one's `Content-Length`.
+    Truncated,
+    /// A pause, then the effect.
+    DelayBefore(Duration),
+    /// The effect, then a pause before the answer.
+    DelayAfter(Duration),
+    /// The connection is reset without an answer and without the effect.
+    ResetBefore,
+    /// The effect, then the connection is reset: the answer is lost.
+    ResetAfter,
+    /// Waits before the effect until the test goes on. Made by [`Endpoint::hold_before`](crate::wire::Endpoint::hold_before).
+    HoldBefore(Gate),
+    /// Waits between the effect and the answer until the test goes on.
+    HoldAfter(Gate),
+}
+
+impl Fault {
+    /// WeChat's way of failing: status 200, an `errcode`, and its usual `errmsg`.
+    pub fn errcode(errcode: i64) -> Self {
+        Self::Answer(Refusal::new(errcode).into())
+    }
+
+    /// The same with a message of the test's own.
+    pub fn errmsg(errcode: i64, errmsg: &str) -> Self {
+        Self::json(json!({"errcode": errcode, "errmsg": errmsg}))
+    }
+
+    /// Any JSON as WeChat sends it: status 200, `text/plain`.
+    pub fn json(answer: Value) -> Self {
+        Self::Answer(Reply::new(StatusCode::OK, "text/plain", answer.to_string()))
+    }
+
+    /// Any answer at all.
+    pub fn raw(status: u16, content_type: &str, body: &str) -> Self {
+        let status = StatusCode::from_u16(status).expect("a test names a real status");
+        Self::Answer(Reply::new(status, content_type, body.to_owned()))
+    }
+
+    /// DynamoDB's way of failing: an exception by its short name, with its status.
+    pub fn exception(status: u16, name: &str) -> Self {
+        let body = json!({
+            "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"),
+            "message": format!("{name} on demand"),
+        });
+        Self::raw(status, "application/x-amz-json-1.0", &body.to_string())
+    }
+
+    /// DynamoDB refuses because of too many requests.
+    pub fn throttled() -> Self {
+        Self::exception(400, "ProvisionedThroughputExceededException")
+    }
+
+    /// DynamoDB has a problem of its own.
+    pub fn internal() -> Self {
+        Self::exception(500, "InternalServerError")
+    }
+}
+
+/// Where a held request waits.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    arrived: watch::Sender<bool>,
+    released: watch::Sender<bool>,
+}
+
+impl Gate {
+    /// Says that the request is here, and waits.
+    pub(crate) async fn pass(&self) {
+        self.arrived.send_replace(true);
+        let _ = self.released.subscribe().wait_for(|released| *released).await;
+    }
+}
+
+/// One request that is held at an exact point. Dropping it lets the request go on.
+#[derive(Debug)]
+pub struct Hold(Gate);
+
+impl Hold {
+    pub(crate) fn at(gate: Gate) -> Self {
+        Self(gate)
+    }
+
+    /// Returns once the request waits at the point.
+    pub async fn arrived(&self) {
+        let _ = self.0.arrived.subscribe().wait_for(|arrived| *arrived).await;
+    }
+
+    /// Lets the request go on.
+    pub fn release(self) {}
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.released.send_replace(true);
+    }
+}

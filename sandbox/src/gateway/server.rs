@@ -1,0 +1,70 @@
+//! The same over HTTP, for browsers.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use wechat_authorizer::clock::Clock;
+
+use super::{HttpRequest, event};
+use crate::instance::{Answer, Instance};
+use crate::template;
+
+/// API Gateway takes bodies up to this many bytes.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// The routes of the template, each with its function. Prints a line for each request.
+pub fn router(functions: &[(&str, Instance)], clock: &Clock) -> Router {
+    let mut router = Router::new();
+    for (resource, instance) in functions {
+        for (method, path) in template::routes(resource) {
+            let method = Method::from_bytes(method.as_bytes()).expect("the template names HTTP methods");
+            let filter = MethodFilter::try_from(method).expect("a method that axum routes");
+            let (instance, clock) = (instance.clone(), clock.clone());
+            let handler = async move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+                answer(instance, clock, method, uri, headers, body).await
+            };
+            router = router.route(&path, on(filter, handler));
+        }
+    }
+    router.layer(DefaultBodyLimit::max(BODY_LIMIT))
+}
+
+async fn answer(
+    instance: Instance,
+    clock: Clock,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let started = Instant::now();
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let request = HttpRequest {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+        body: body.to_vec(),
+    };
+    let answer = instance.invoke(event(&request, clock.now())).await;
+    println!("platform  {method} {} {} {} ms", uri.path(), answer.status, started.elapsed().as_millis());
+    if let Some(error) = &answer.error {
+        println!("platform  {error}");
+    }
+    answer.into()
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        let mut response = axum::http::Response::builder().status(answer.status);
+        for (name, value) in &answer.headers {
+            response = response.header(name, value);
+        }
+        response.body(Body::from(answer.body)).expect("the function's headers are headers")
+    }
+}

@@ -1,0 +1,30 @@
+//! The product on one machine: the functions, a DynamoDB and a WeChat that keeps WeChat's rules.
+//!
+//! Tests use it as a library, people through `cargo run -p sandbox`. Everything between the parts crosses
+//! real sockets and real payloads: the functions know no difference to AWS.
+//!
+//! # Layout
+//!
+//! - [`Sandbox`] starts everything and makes cold [`Instance`]s of the functions
+//! - [`wechat`]: the simulated WeChat and its controls
+//! - [`dynamodb`]: the tables, what was asked of them, and what is in them
+//! - [`fault`], [`wire`]: what both servers share: faults on demand and a record of every request
+//! - [`gateway`]: requests as API Gateway's payload 2.0 events, answers back
+//! - [`template`]: what the deployed stack looks like, read from `template.yaml`
+
+pub mod dynamodb;
+pub mod fault;
+pub mod gateway;
+pub mod instance;
+mod opaque;
+mod sandbox;
+pub mod template;
+pub mod wechat;
+pub mod wire;
+
+pub use dynamodb::DynamoDb;
+pub use fault::{Fault, Hold};
+pub use gateway::HttpRequest;
+pub use instance::{Answer, Instance};
+pub use sandbox::{Listen, Sandbox, bind, origin};
+pub use wechat::WeChat;

@@ -1,0 +1,200 @@
+//! Everything together.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use lambda_http::{Body, Error, Request, Response};
+use serde_json::json;
+use tokio::net::TcpListener;
+use wechat_authorizer::clock::Clock;
+use wechat_authorizer::config::Config;
+use wechat_authorizer::{authorize, callback, events, http};
+
+use crate::dynamodb::DynamoDb;
+use crate::instance::Instance;
+use crate::template;
+use crate::wechat::WeChat;
+
+/// A WeChat, a DynamoDB with both tables, and the environment in which the functions find them.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// The time of all parts; moving it moves all of them.
+    pub clock: Clock,
+    /// The simulated WeChat.
+    pub wechat: WeChat,
+    /// The tables.
+    pub dynamodb: DynamoDb,
+    variables: BTreeMap<String, String>,
+}
+
+/// Where the servers listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen {
+    /// The address; other machines and containers reach 0.0.0.0.
+    pub address: IpAddr,
+    /// The simulated WeChat's port; 0 is any free one.
+    pub wechat: u16,
+    /// DynamoDB's port; 0 is any free one.
+    pub dynamodb: u16,
+}
+
+/// On this machine only, on free ports.
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), wechat: 0, dynamodb: 0 }
+    }
+}
+
+impl Sandbox {
+    /// A platform that is ready: tables created, the first ticket delivered.
+    pub async fn start() -> Self {
+        let sandbox = Self::start_without_ticket().await;
+        sandbox.put_ticket().await;
+        sandbox
+    }
+
+    /// A platform that still waits for WeChat's first ticket.
+    pub async fn start_without_ticket() -> Self {
+        Self::start_on(Listen::default(), false).await
+    }
+
+    /// The same elsewhere: on given ports, or on free ones where those are taken. `verbose` prints a line for each
+    /// request.
+    pub async fn start_on(listen: Listen, verbose: bool) -> Self {
+        let clock = Clock::default();
+        let order = Arc::new(AtomicU64::new(0));
+        let wechat =
+            WeChat::start(bind(listen.address, listen.wechat).await, clock.clone(), order.clone(), verbose);
+        let dynamodb = DynamoDb::start(bind(listen.address, listen.dynamodb).await, order, verbose).await;
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "sandbox".to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.endpoint.clone()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
+            ("AUTHORIZERS_TABLE", dynamodb.authorizers_table.clone()),
+            ("COMPONENT_APPID", wechat.component_appid.clone()),
+            ("COMPONENT_SECRET", wechat.component_secret().to_string()),
+            ("PLATFORM_TABLE", dynamodb.platform_table.clone()),
+            ("WECHAT_API_BASE_URL", wechat.base_url.clone()),
+            ("WECHAT_MOBILE_BASE_URL", wechat.base_url.clone()),
+            ("WECHAT_PC_BASE_URL", wechat.base_url.clone()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { clock, wechat, dynamodb, variables }
+    }
+
+    /// The same sandbox with another environment: an empty value unsets a variable, as the functions see it.
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut sandbox = self.clone();
+        sandbox.variables.insert(name.to_owned(), value.to_owned());
+        sandbox
+    }
+
+    /// What the functions find in their environment.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// A cold instance of `authorize`.
+    pub fn authorize(&self) -> Instance {
+        let app = Arc::new(self.cold(authorize::App::new));
+        self.instance("AuthorizeFunction", move |request| {
+            let app = app.clone();
+            async move { authorize::handle(&app, request).await }
+        })
+    }
+
+    /// A cold instance of `callback`.
+    pub fn callback(&self) -> Instance {
+        let app = Arc::new(self.cold(callback::App::new));
+        self.instance("CallbackFunction", move |request| {
+            let app = app.clone();
+            async move { callback::handle(&app, request).await }
+        })
+    }
+
+    /// A cold instance of `events`.
+    pub fn events(&self) -> Instance {
+        let app = Arc::new(self.cold(events::App::new));
+        self.instance("EventsFunction", move |request| {
+            let app = app.clone();
+            async move { events::handle(&app, request).await }
+        })
+    }
+
+    /// A cold instance of `callback` with other variables.
+    pub fn callback_with(&self, variables: &[(&str, &str)]) -> Instance {
+        let with = |sandbox: Self, (name, value): &(&str, &str)| sandbox.with(name, value);
+        variables.iter().fold(self.clone(), with).callback()
+    }
+
+    /// What a cold start makes: a function's `App` with clients of its own.
+    fn cold<App>(&self, new: impl Fn(&Config, &SdkConfig, reqwest::Client, Clock) -> App) -> App {
+        let http = http::client();
+        let aws = sdk_config(&self.dynamodb.endpoint, http.clone());
+        new(&self.config(), &aws, http, self.clock.clone())
+    }
+
+    fn instance<F>(&self, resource: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance
+    where
+        F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+    {
+        Instance::new(template::timeout(resource), self.clock.clone(), handler)
+    }
+
+    /// Delivers a new ticket to the Platform table, as the push of one does, and returns it.
+    pub async fn put_ticket(&self) -> String {
+        let ticket = self.wechat.issue_ticket();
+        let item = json!({
+            "pk": format!("ticket#{}", self.wechat.component_appid),
+            "component_verify_ticket": ticket,
+            "create_time": self.clock.now(),
+        });
+        self.dynamodb.put(&self.dynamodb.platform_table, item).await;
+        ticket
+    }
+
+    /// The configuration that a function reads from [`Sandbox::variables`].
+    pub fn config(&self) -> Config {
+        Config::from_variables(|name| self.variables.get(name).cloned())
+            .expect("the sandbox's variables are good")
+    }
+
+    /// The AWS configuration of one instance, with connections of its own.
+    pub fn sdk_config(&self) -> SdkConfig {
+        sdk_config(&self.dynamodb.endpoint, http::client())
+    }
+}
+
+pub(crate) fn sdk_config(endpoint: &str, client: reqwest::Client) -> SdkConfig {
+    let credentials = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .retry_config(RetryConfig::standard())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .http_client(http::aws_client(client))
+        .build()
+}
+
+/// Listens on `port`, or on a free one where it is taken.
+pub async fn bind(address: IpAddr, port: u16) -> TcpListener {
+    match TcpListener::bind((address, port)).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((address, 0)).await.expect("a port is free"),
+    }
+}
+
+/// Where this machine reaches a listener.
+pub fn origin(listener: &TcpListener) -> String {
+    let port = listener.local_addr().expect("a bound listener has an address").port();
+    format!("http://127.0.0.1:{port}")
+}

@@ -1,0 +1,69 @@
+//! Everything behind one address.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::IpAddr;
+
+use axum::Router;
+use axum::routing::get;
+use sandbox::wechat::Account;
+use sandbox::{Listen, Sandbox, gateway};
+use serde_json::json;
+
+use crate::start_page::{self, State};
+
+/// Serves until Ctrl-C.
+pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>> {
+    // The functions' own log is part of what there is to see.
+    wechat_authorizer::log::init(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref(), None);
+    let listener = sandbox::bind(address, port).await;
+    let origin = sandbox::origin(&listener);
+    let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: port.wrapping_add(2) };
+    let sandbox = Sandbox::start_on(listen, true).await.with("PUBLIC_BASE_URL", &origin);
+    sandbox.wechat.set_launch_host("127.0.0.1", true);
+    sandbox.wechat.add_account(Account::official_account("山茶书店"));
+    sandbox.wechat.add_account(Account::mini_program("晨跑打卡"));
+    let functions = [
+        ("AuthorizeFunction", sandbox.authorize()),
+        ("CallbackFunction", sandbox.callback()),
+        ("EventsFunction", sandbox.events()),
+    ];
+    let variables = sandbox.variables().clone();
+    let router = Router::new()
+        .merge(gateway::router(&functions, &sandbox.clock))
+        .merge(start_page::router(State::new(&sandbox)))
+        .route("/env", get(async move || json!(variables).to_string()));
+    print_addresses(&origin, sandbox.variables());
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await?;
+    Ok(())
+}
+
+fn print_addresses(origin: &str, variables: &BTreeMap<String, String>) {
+    println!("\n  Open {origin}/\n");
+    println!("  The simulated WeChat is {}", variables["WECHAT_API_BASE_URL"]);
+    println!("  DynamoDB is             {}\n", variables["AWS_ENDPOINT_URL_DYNAMODB"]);
+    println!("  For cargo lambda watch, an AWS client or anything else in another shell:\n");
+    for (name, value) in variables {
+        println!("export {name}='{value}'");
+    }
+    println!("\n  For sam local: cargo run -p sandbox -- env > env.json\n  Ctrl-C stops everything.\n");
+}
+
+/// Prints the running sandbox's variables as `sam local --env-vars` reads them. `host` takes the place of
+/// 127.0.0.1, which inside a container is the container itself.
+pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let url = format!("http://127.0.0.1:{port}/env");
+    let answer = wechat_authorizer::http::client().get(&url).send().await;
+    let variables = answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
+    let mut variables = variables.text().await?;
+    if let Some(host) = host {
+        variables = variables.replace("//127.0.0.1:", &format!("//{host}:"));
+    }
+    let variables: BTreeMap<String, String> = serde_json::from_str(&variables)?;
+    println!("{:#}", json!({"Parameters": variables}));
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The deployed stack as `template.yaml` describes it: the sandbox's tables and limits are the real ones.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use yaml_rust2::{Yaml, YamlLoader};
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// A table's definition as the body of a `CreateTable` request.
+pub fn create_table(resource: &str, table_name: &str) -> Value {
+    let mut properties = properties(resource);
+    json!({
+        "TableName": table_name,
+        "BillingMode": properties["BillingMode"].take(),
+        "AttributeDefinitions": properties["AttributeDefinitions"].take(),
+        "KeySchema": properties["KeySchema"].take(),
+        "GlobalSecondaryIndexes": properties["GlobalSecondaryIndexes"].take(),
+    })
+}
+
+/// A table's expiry as the body of an `UpdateTimeToLive` request.
+pub fn update_time_to_live(resource: &str, table_name: &str) -> Option<Value> {
+    let specification = properties(resource)["TimeToLiveSpecification"].take();
+    let request = json!({"TableName": table_name, "TimeToLiveSpecification": &specification});
+    (!specification.is_null()).then_some(request)
+}
+
+/// How long an invocation of a function may take.
+pub fn timeout(function: &str) -> Duration {
+    let seconds = properties(function)["Timeout"].as_u64();
+    Duration::from_secs(seconds.expect("the template gives every function a timeout"))
+}
+
+/// The routes that lead to a function: method and path.
+pub fn routes(function: &str) -> Vec<(String, String)> {
+    let properties = properties(function);
+    let events = properties["Events"].as_object().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    events
+        .filter(|(_, event)| event["Type"] == "HttpApi")
+        .map(|(_, event)| (text(&event["Properties"]["Method"]), text(&event["Properties"]["Path"])))
+        .collect()
+}
+
+fn properties(resource: &str) -> Value {
+    let documents = YamlLoader::load_from_str(TEMPLATE).expect("the template is YAML");
+    let properties = &documents[0]["Resources"][resource]["Properties"];
+    assert!(!properties.is_badvalue(), "the template has no resource {resource}");
+    to_json(properties)
+}
+
+/// CloudFormation's functions become their argument; nothing that is read here uses one.
+fn to_json(yaml: &Yaml) -> Value {
+    match yaml {
+        Yaml::String(text) | Yaml::Real(text) => json!(text),
+        Yaml::Integer(number) => json!(number),
+        Yaml::Boolean(boolean) => json!(boolean),
+        Yaml::Array(elements) => elements.iter().map(to_json).collect(),
+        Yaml::Hash(entries) => {
+            let entry = |(key, value): (&Yaml, &Yaml)| Some((key.as_str()?.to_owned(), to_json(value)));
+            Value::Object(entries.iter().filter_map(entry).collect())
+        }
+        Yaml::Alias(_) | Yaml::Null | Yaml::BadValue => Value::Null,
+    }
+}

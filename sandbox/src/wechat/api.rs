@@ -1,0 +1,232 @@
+//! The API that the platform calls.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Query};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::account::func_info;
+use super::ledger::{Ledger, PRE_AUTH_CODE_LIFE};
+use super::token::LIFE;
+use super::{Part, Refusal};
+use crate::wire::{Connection, Reply, Request};
+
+pub(super) fn router(part: Part) -> Router {
+    Router::new().fallback(
+        async move |method: Method,
+                    uri: Uri,
+                    Query(query): Query<BTreeMap<String, String>>,
+                    ConnectInfo(connection): ConnectInfo<Connection>,
+                    headers: HeaderMap,
+                    body: Bytes| {
+            answer(part, method, uri, query, connection, headers, body).await
+        },
+    )
+}
+
+async fn answer(
+    part: Part,
+    method: Method,
+    uri: Uri,
+    query: BTreeMap<String, String>,
+    connection: Connection,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path().trim_start_matches("/cgi-bin/").trim_start_matches("component/");
+    let request = Request::new(path.to_owned(), query, &headers, &body);
+    let call = Call { method, endpoint: path.to_owned(), query: request.query.clone(), body };
+    let wire = part.wire.clone();
+    let effect = async move {
+        let now = part.clock.now();
+        match call.carry_out(&mut part.ledger(), now) {
+            Ok(answer) => Reply::new(StatusCode::OK, "text/plain", answer.to_string()),
+            Err(refusal) => refusal.into(),
+        }
+    };
+    wire.answer(request, connection, effect).await
+}
+
+struct Call {
+    method: Method,
+    endpoint: String,
+    query: BTreeMap<String, String>,
+    body: Bytes,
+}
+
+type Outcome = Result<Value, Refusal>;
+
+impl Call {
+    fn carry_out(&self, ledger: &mut Ledger, now: i64) -> Outcome {
+        if !ledger.address_allowed {
+            return Err(Refusal::new(61004));
+        }
+        // A business call, to see whether an authorizer's token works.
+        if self.endpoint == "user/get" {
+            ledger.check_authorizer_token(self.token(&["access_token"])?, now)?;
+            return Ok(json!({"total": 0, "count": 0, "data": {"openid": []}, "next_openid": ""}));
+        }
+        match self.endpoint.as_str() {
+            "api_component_token" => return self.component_token(ledger, now),
+            "api_start_push_ticket" => return self.start_push_ticket(ledger),
+            _ => {}
+        }
+        // The new documentation calls it access_token, the old one and most libraries the other.
+        let token = self.token(&["component_access_token", "access_token"])?;
+        ledger.check_component_token(token, now)?;
+        let body = self.body()?;
+        match self.endpoint.as_str() {
+            "api_create_preauthcode" => create_pre_auth_code(ledger, &body, now),
+            "api_query_auth" => query_auth(ledger, &body, now),
+            "api_authorizer_token" => authorizer_token(ledger, &body, now),
+            "api_get_authorizer_info" => authorizer_info(ledger, &body),
+            "api_get_authorizer_list" => authorizer_list(ledger, &body),
+            "openapi/quota/get" => quota(&body),
+            _ => Err(Refusal::new(40066)),
+        }
+    }
+
+    fn token(&self, names: &[&str]) -> Result<&str, Refusal> {
+        let token = names.iter().find_map(|name| self.query.get(*name)).filter(|token| !token.is_empty());
+        token.map(String::as_str).ok_or_else(|| Refusal::new(41001))
+    }
+
+    fn body(&self) -> Outcome {
+        if self.method != Method::POST {
+            return Err(Refusal::new(43002));
+        }
+        if self.body.is_empty() {
+            return Err(Refusal::new(44002));
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Refusal::new(47001))
+    }
+
+    fn component_token(&self, ledger: &mut Ledger, now: i64) -> Outcome {
+        let body = self.body()?;
+        check_component(ledger, &body)?;
+        check_appsecret(ledger, &body, "component_appsecret")?;
+        ledger.check_ticket(text(&body, "component_verify_ticket").unwrap_or_default(), now)?;
+        let token = ledger.mint_component_token(now);
+        Ok(json!({"component_access_token": token, "expires_in": LIFE}))
+    }
+
+    fn start_push_ticket(&self, ledger: &Ledger) -> Outcome {
+        let body = self.body()?;
+        check_component(ledger, &body)?;
+        check_appsecret(ledger, &body, "component_secret")?;
+        Ok(json!({"errcode": 0, "errmsg": "in a normal state"}))
+    }
+}
+
+fn create_pre_auth_code(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
+    check_component(ledger, body)?;
+    Ok(json!({"pre_auth_code": ledger.mint_pre_auth_code(now), "expires_in": PRE_AUTH_CODE_LIFE}))
+}
+
+fn query_auth(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
+    check_component(ledger, body)?;
+    let code = text(body, "authorization_code").ok_or_else(|| Refusal::new(47001))?;
+    if code.is_empty() {
+        return Err(Refusal::new(40097));
+    }
+    let appid = ledger.spend_code(code, now)?;
+    let (_, authorization) = ledger.authorization(&appid)?;
+    let mut info = json!({
+        "authorizer_appid": appid,
+        "func_info": func_info(&authorization.permission_set_ids),
+    });
+    // Without any permission set there is no API to call, and no token to call it with.
+    if !authorization.permission_set_ids.is_empty() {
+        info["authorizer_refresh_token"] = json!(authorization.refresh_token);
+        info["authorizer_access_token"] = json!(ledger.mint_access_token(&appid, now));
+        info["expires_in"] = json!(LIFE);
+    }
+    Ok(json!({"authorization_info": info}))
+}
+
+fn authorizer_token(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
+    check_component(ledger, body)?;
+    let appid = text(body, "authorizer_appid").ok_or_else(|| Refusal::new(47001))?;
+    let (_, authorization) = ledger.authorization(appid)?;
+    let refresh_token = authorization.refresh_token.clone();
+    if text(body, "authorizer_refresh_token") != Some(&refresh_token) {
+        return Err(Refusal::new(61023));
+    }
+    let access_token = ledger.mint_access_token(appid, now);
+    Ok(json!({
+        "authorizer_access_token": access_token,
+        "expires_in": LIFE,
+        "authorizer_refresh_token": refresh_token,
+    }))
+}
+
+fn authorizer_info(ledger: &Ledger, body: &Value) -> Outcome {
+    check_component(ledger, body)?;
+    let appid = text(body, "authorizer_appid").ok_or_else(|| Refusal::new(47001))?;
+    let (account, authorization) = ledger.authorization(appid)?;
+    let refresh_token = if authorization.exchanged { authorization.refresh_token.as_str() } else { "" };
+    Ok(json!({
+        "authorizer_info": account.info(),
+        "authorization_info": {
+            "authorizer_appid": appid,
+            "authorizer_refresh_token": refresh_token,
+            "func_info": func_info(&authorization.permission_set_ids),
+        },
+    }))
+}
+
+fn authorizer_list(ledger: &Ledger, body: &Value) -> Outcome {
+    check_component(ledger, body)?;
+    let number = |name: &str| body[name].as_u64().and_then(|number| usize::try_from(number).ok());
+    let (Some(offset), Some(count @ 1..=500)) = (number("offset"), number("count")) else {
+        return Err(Refusal::new(40170));
+    };
+    let mut list: Vec<_> = ledger
+        .accounts
+        .values()
+        .filter_map(|entry| {
+            let authorization = entry.authorization.as_ref()?;
+            let refresh_token =
+                if authorization.exchanged { authorization.refresh_token.as_str() } else { "" };
+            Some(json!({
+                "authorizer_appid": entry.account.appid,
+                "refresh_token": refresh_token,
+                "auth_time": authorization.auth_time,
+            }))
+        })
+        .collect();
+    list.sort_by_key(|entry| entry["auth_time"].as_i64());
+    let total_count = list.len();
+    let list: Vec<_> = list.into_iter().skip(offset).take(count).collect();
+    Ok(json!({"total_count": total_count, "list": list}))
+}
+
+fn quota(body: &Value) -> Outcome {
+    text(body, "cgi_path").ok_or_else(|| Refusal::new(47001))?;
+    let quota = json!({"daily_limit": 10000, "used": 0, "remain": 10000});
+    Ok(json!({"errcode": 0, "errmsg": "ok", "quota": quota}))
+}
+
+fn check_component(ledger: &Ledger, body: &Value) -> Result<(), Refusal> {
+    match text(body, "component_appid") {
+        None => Err(Refusal::new(41018)),
+        Some(appid) if appid == ledger.component_appid => Ok(()),
+        Some(_) => Err(Refusal::new(40013)),
+    }
+}
+
+fn check_appsecret(ledger: &Ledger, body: &Value, name: &str) -> Result<(), Refusal> {
+    match text(body, name) {
+        None => Err(Refusal::new(41004)),
+        Some(appsecret) if appsecret == ledger.component_appsecret => Ok(()),
+        Some(_) => Err(Refusal::new(40125)),
+    }
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body[name].as_str()
+}

@@ -1,0 +1,135 @@
+//! The pages on which a merchant agrees.
+
+mod request;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+use super::account::{Kind, permission_name};
+use super::{Ledger, Part};
+use request::{Consent, Refused};
+
+/// Where the link for desktops leads.
+const PC: &str = "/cgi-bin/componentloginpage";
+
+/// Where the link inside WeChat leads.
+const MOBILE: &str = "/wxaopen/safe/bindcomponent";
+
+pub(super) fn router(part: Part) -> Router {
+    let page = |check_referer: bool| {
+        let (shown, agreed) = (part.clone(), part.clone());
+        get(async move |RawQuery(query): RawQuery, headers: HeaderMap| {
+            show(&shown, query, &headers, check_referer)
+        })
+        .post(async move |body: String| agree(&agreed, &body))
+    };
+    Router::new().route(PC, page(true)).route(MOBILE, page(false))
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage {
+    /// What the form sends back.
+    fields: Vec<(String, String)>,
+    accounts: Vec<Choice>,
+    groups: Vec<Group>,
+}
+
+struct Choice {
+    appid: String,
+    nick_name: String,
+    kind: &'static str,
+    class: &'static str,
+    authorized: bool,
+}
+
+struct Group {
+    class: &'static str,
+    name: &'static str,
+    sets: Vec<(i64, &'static str)>,
+}
+
+fn show(part: &Part, query: Option<String>, headers: &HeaderMap, check_referer: bool) -> Response {
+    let query = query.unwrap_or_default();
+    let ledger = part.ledger();
+    let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok());
+    let consent = match Consent::read(&query, &ledger, part.clock.now()) {
+        Ok(consent) => consent,
+        Err(refused) => return refused.into_response(),
+    };
+    if check_referer
+        && ledger.check_referer
+        && let Err(refused) = consent.check_launch_page(referer, &ledger)
+    {
+        return refused.into_response();
+    }
+    let kinds = [Kind::OfficialAccount, Kind::MiniProgram];
+    let page = ConsentPage {
+        fields: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        accounts: choices(&consent, &ledger),
+        groups: kinds.iter().map(|kind| Group::of(*kind)).collect(),
+    };
+    html(StatusCode::OK, &page)
+}
+
+/// The form sends what the link carried, the account and the permission sets.
+fn agree(part: &Part, form: &str) -> Response {
+    let now = part.clock.now();
+    let mut ledger = part.ledger();
+    let consent = match Consent::read(form, &ledger, now) {
+        Ok(consent) => consent,
+        Err(refused) => return refused.into_response(),
+    };
+    let fields = || form_urlencoded::parse(form.as_bytes());
+    let chosen = fields().find(|(name, _)| name == "account").map(|(_, appid)| appid.into_owned());
+    let Some(account) =
+        choices(&consent, &ledger).into_iter().find(|choice| Some(&choice.appid) == chosen.as_ref())
+    else {
+        return Refused::new("请选择要授权的帐号", "Choose one of the accounts.").into_response();
+    };
+    let granted: Vec<i64> = fields()
+        .filter(|(name, _)| name == "set")
+        .filter_map(|(_, id)| id.parse().ok())
+        .filter(|id| ledger.accounts[&account.appid].account.kind.permission_set_ids().contains(id))
+        .collect();
+    ledger.spend_pre_auth_code(&consent.pre_auth_code);
+    ledger.authorize(&account.appid, &granted, now);
+    let code = ledger.mint_code(&account.appid, now);
+    // 302, as WeChat does it: the browser follows with GET.
+    (StatusCode::FOUND, [(header::LOCATION, consent.redirect(&code))]).into_response()
+}
+
+fn choices(consent: &Consent, ledger: &Ledger) -> Vec<Choice> {
+    let entries = ledger.accounts.values().filter(|entry| consent.admits(&entry.account));
+    entries
+        .map(|entry| Choice {
+            appid: entry.account.appid.clone(),
+            nick_name: entry.account.nick_name.clone(),
+            kind: entry.account.kind.name(),
+            class: class(entry.account.kind),
+            authorized: entry.authorization.is_some(),
+        })
+        .collect()
+}
+
+impl Group {
+    fn of(kind: Kind) -> Self {
+        let sets = kind.permission_set_ids().iter().map(|id| (*id, permission_name(*id))).collect();
+        Self { class: class(kind), name: kind.name(), sets }
+    }
+}
+
+fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OfficialAccount => "official",
+        Kind::MiniProgram => "mini",
+    }
+}
+
+fn html(status: StatusCode, page: &impl Template) -> Response {
+    (status, Html(page.render().expect("the template renders"))).into_response()
+}

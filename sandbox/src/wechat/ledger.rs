@@ -1,0 +1,203 @@
+//! What WeChat knows, and the rules by which it changes.
+
+mod code;
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::account::Account;
+use super::token::Tokens;
+use super::{Kind, Refusal};
+use crate::opaque;
+use code::Code;
+pub(super) use code::{DEMO_MINI_PROGRAM, DEMO_OFFICIAL_ACCOUNT};
+
+/// How long a ticket is accepted, in seconds.
+const TICKET_LIFE: i64 = 12 * 3600;
+
+/// How long a pre_auth_code lives, in seconds.
+pub(super) const PRE_AUTH_CODE_LIFE: i64 = 1800;
+
+/// The state of the simulated WeChat. Times are arguments; nothing here waits or sends.
+pub(super) struct Ledger {
+    pub(super) component_appid: String,
+    pub(super) component_appsecret: String,
+    pub(super) message_token: String,
+    pub(super) encoding_aes_key: String,
+    /// Whether the caller's address is on the allow-list.
+    pub(super) address_allowed: bool,
+    /// 授权发起页域名.
+    pub(super) launch_host: String,
+    /// Whether the PC consent page insists on the Referer.
+    pub(super) check_referer: bool,
+    pub(super) accounts: BTreeMap<String, Entry>,
+    /// Everything secret that was ever made.
+    pub(super) secrets: Vec<String>,
+    tickets: HashMap<String, i64>,
+    component_tokens: Tokens,
+    /// Whose access token it is.
+    token_owners: HashMap<String, String>,
+    /// Until when each is accepted.
+    pre_auth_codes: HashMap<String, i64>,
+    codes: HashMap<String, Code>,
+}
+
+/// An account and its authorization of the platform.
+pub(super) struct Entry {
+    pub(super) account: Account,
+    pub(super) authorization: Option<Authorization>,
+    access_tokens: Tokens,
+}
+
+pub(super) struct Authorization {
+    pub(super) auth_time: i64,
+    pub(super) refresh_token: String,
+    pub(super) permission_set_ids: Vec<i64>,
+    /// Whether a code of this authorization was exchanged: until then info and list hide the refresh token.
+    pub(super) exchanged: bool,
+}
+
+impl From<Account> for Entry {
+    fn from(account: Account) -> Self {
+        Self { account, authorization: None, access_tokens: Tokens::default() }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        let (component_appsecret, message_token) = (opaque::hex(32), opaque::hex(24));
+        // The last of the 43 characters carries four surplus bits, as real keys do.
+        let encoding_aes_key = format!("{}G", opaque::hex(42));
+        let secrets = vec![component_appsecret.clone(), message_token.clone(), encoding_aes_key.clone()];
+        let mut ledger = Self {
+            component_appid: "wx7c0de5a4db0c0001".to_owned(),
+            component_appsecret,
+            message_token,
+            encoding_aes_key,
+            address_allowed: true,
+            launch_host: "platform.example.com".to_owned(),
+            check_referer: true,
+            accounts: BTreeMap::new(),
+            secrets,
+            tickets: HashMap::new(),
+            component_tokens: Tokens::default(),
+            token_owners: HashMap::new(),
+            pre_auth_codes: HashMap::new(),
+            codes: HashMap::new(),
+        };
+        ledger.add_demo_accounts();
+        ledger
+    }
+
+    fn add_demo_accounts(&mut self) {
+        let demo = [
+            (DEMO_OFFICIAL_ACCOUNT, Kind::OfficialAccount, "沙箱咖啡馆", "gh_5a4db0c0ffee"),
+            (DEMO_MINI_PROGRAM, Kind::MiniProgram, "沙箱小店", "gh_5a4db0c5709e"),
+        ];
+        for (appid, kind, nick_name, user_name) in demo {
+            let mut account = match kind {
+                Kind::OfficialAccount => Account::official_account(nick_name),
+                Kind::MiniProgram => Account::mini_program(nick_name),
+            };
+            appid.clone_into(&mut account.appid);
+            user_name.clone_into(&mut account.user_name);
+            self.accounts.insert(appid.to_owned(), account.into());
+        }
+    }
+
+    pub(super) fn issue_ticket(&mut self, now: i64) -> String {
+        let ticket = self.secret(opaque::prefixed("ticket", 86));
+        self.tickets.insert(ticket.clone(), now);
+        ticket
+    }
+
+    pub(super) fn check_ticket(&self, ticket: &str, now: i64) -> Result<(), Refusal> {
+        let issued_at = self.tickets.get(ticket).ok_or_else(|| Refusal::new(61006))?;
+        if now - issued_at < TICKET_LIFE { Ok(()) } else { Err(Refusal::new(61005)) }
+    }
+
+    pub(super) fn mint_component_token(&mut self, now: i64) -> String {
+        let token = self.secret(opaque::token(157));
+        self.component_tokens.add(token.clone(), now);
+        token
+    }
+
+    pub(super) fn check_component_token(&self, token: &str, now: i64) -> Result<(), Refusal> {
+        if self.token_owners.contains_key(token) {
+            return Err(Refusal::new(61014));
+        }
+        self.component_tokens.check(token, now)
+    }
+
+    pub(super) fn mint_pre_auth_code(&mut self, now: i64) -> String {
+        let code = self.secret(opaque::prefixed("preauthcode", 88));
+        self.pre_auth_codes.insert(code.clone(), now + PRE_AUTH_CODE_LIFE);
+        code
+    }
+
+    pub(super) fn accepts_pre_auth_code(&self, code: &str, now: i64) -> bool {
+        self.pre_auth_codes.get(code).is_some_and(|expires_at| now < *expires_at)
+    }
+
+    /// A pre_auth_code completes one authorization.
+    pub(super) fn spend_pre_auth_code(&mut self, code: &str) {
+        self.pre_auth_codes.remove(code);
+    }
+
+    /// A new authorization: its refresh token replaces the one before.
+    pub(super) fn authorize(&mut self, appid: &str, permission_set_ids: &[i64], now: i64) {
+        let refresh_token = self.secret(opaque::prefixed("refreshtoken", 43));
+        let authorization = Authorization {
+            auth_time: now,
+            refresh_token,
+            permission_set_ids: permission_set_ids.to_vec(),
+            exchanged: false,
+        };
+        self.entry(appid).authorization = Some(authorization);
+    }
+
+    /// Other permission sets for the authorization that stands.
+    pub(super) fn update(&mut self, appid: &str, permission_set_ids: &[i64]) {
+        let authorization =
+            self.entry(appid).authorization.as_mut().expect("a test updates what is authorized");
+        authorization.permission_set_ids = permission_set_ids.to_vec();
+    }
+
+    /// The authorization and its tokens end at once.
+    pub(super) fn revoke(&mut self, appid: &str) {
+        let entry = self.entry(appid);
+        entry.authorization = None;
+        entry.access_tokens = Tokens::default();
+    }
+
+    /// An access token of an account that stands authorized.
+    pub(super) fn mint_access_token(&mut self, appid: &str, now: i64) -> String {
+        let token = self.secret(opaque::token(138));
+        self.token_owners.insert(token.clone(), appid.to_owned());
+        self.entry(appid).access_tokens.add(token.clone(), now);
+        token
+    }
+
+    pub(super) fn check_authorizer_token(&self, token: &str, now: i64) -> Result<(), Refusal> {
+        if self.component_tokens.contains(token) {
+            return Err(Refusal::new(61015));
+        }
+        let owner = self.token_owners.get(token).ok_or_else(|| Refusal::new(40001))?;
+        self.accounts[owner].access_tokens.check(token, now)
+    }
+
+    /// The authorization of an account; 61003 where there is none.
+    pub(super) fn authorization(&self, appid: &str) -> Result<(&Account, &Authorization), Refusal> {
+        let entry = self.accounts.get(appid).ok_or_else(|| Refusal::new(61003))?;
+        let authorization = entry.authorization.as_ref().ok_or_else(|| Refusal::new(61003))?;
+        Ok((&entry.account, authorization))
+    }
+
+    fn entry(&mut self, appid: &str) -> &mut Entry {
+        self.accounts.get_mut(appid).expect("a test names an account it has added")
+    }
+
+    fn secret(&mut self, secret: String) -> String {
+        self.secrets.push(secret.clone());
+        secret
+    }
+}

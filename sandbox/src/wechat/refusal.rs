@@ -1,0 +1,67 @@
+//! How WeChat says no.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::opaque;
+use crate::wire::Reply;
+
+/// An `errcode` with WeChat's `errmsg` for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The number that decides.
+    pub errcode: i64,
+    /// The text, with the `rid` by which WeChat's support finds the request.
+    pub errmsg: String,
+}
+
+impl Refusal {
+    /// A refusal with WeChat's usual text.
+    pub fn new(errcode: i64) -> Self {
+        let rid = format!("{}-{}-{}", opaque::hex(8), opaque::hex(8), opaque::hex(8));
+        Self { errcode, errmsg: format!("{} rid: {rid}", text(errcode)) }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let body = json!({"errcode": refusal.errcode, "errmsg": refusal.errmsg});
+        Self::new(StatusCode::OK, "text/plain", body.to_string())
+    }
+}
+
+fn text(errcode: i64) -> &'static str {
+    match errcode {
+        -1 => "system error",
+        40001 => "invalid credential, access_token is invalid or not latest",
+        40013 => "invalid appid",
+        40014 => "invalid access_token",
+        40066 => "invalid url",
+        40097 => "invalid args",
+        40125 => "invalid appsecret",
+        40170 => "args count exceed count limit",
+        41001 => "access_token missing",
+        41004 => "appsecret missing",
+        41018 => "component_appid missing",
+        42001 => "access_token expired",
+        42006 => "component_access_token expired",
+        43001 => "require GET method",
+        43002 => "require POST method",
+        44002 => "empty post data",
+        45009 => "reach max api daily quota limit",
+        45011 => "api minute-quota reach limit, must slower, retry next minute",
+        47001 => "data format error",
+        48001 => "api unauthorized",
+        61003 => "component is not authorized by this account",
+        61004 => "access clientip is not registered requestIP: 203.0.113.7",
+        61005 => "component ticket is expired",
+        61006 => "component ticket is invalid",
+        61009 => "code is invalid",
+        61010 => "code is expired",
+        61011 => "invalid component",
+        61014 => "must use component token for component api",
+        61015 => "must use api authorizer token for non-component api",
+        61023 => "refresh_token is invalid",
+        _ => "refused",
+    }
+}

@@ -1,0 +1,215 @@
+//! `GET /authorize`: the launch page. Leads the merchant to WeChat's consent page.
+//!
+//! WeChat shows that page only to who comes from a page of the configured domain (授权发起页域名), so this is a
+//! page with a plain link and not a redirect, and it is served from the host of the callback.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::USER_AGENT;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Error, Request, RequestExt, Response};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
+
+use crate::clock::Clock;
+use crate::component::{Cause, Component, report};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::page::{Launch, Page};
+use crate::secrets::Secrets;
+use crate::store::{State, Store};
+use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
+use crate::wechat::{Appid, Client};
+
+/// What the merchant may authorize: 3 is Official Accounts and Mini Programs.
+const USUAL_AUTH_TYPE: &str = "3";
+
+/// The values of `auth_type` that WeChat defines.
+const AUTH_TYPES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "8"];
+
+/// What is left over for the answer.
+const FOR_ANSWERING: Duration = Duration::from_secs(1);
+
+/// What the function depends on.
+#[derive(Debug)]
+pub struct App {
+    component_appid: Appid,
+    store: Store,
+    wechat: Arc<Client>,
+    component: Component,
+    clock: Clock,
+    pc_base_url: Url,
+    mobile_base_url: Url,
+    public_base_url: Option<Url>,
+    require_state: bool,
+}
+
+impl App {
+    /// An instance of the function, as a cold start makes it.
+    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        let store = Store::new(config, aws);
+        let base_url = config.wechat_api_base_url.clone();
+        let wechat = Arc::new(Client::new(http, base_url, config.component_appid.clone()));
+        let secrets = Arc::new(Secrets::new(config, aws));
+        Self {
+            component_appid: config.component_appid.clone(),
+            component: Component::new(store.clone(), wechat.clone(), secrets, clock.clone()),
+            store,
+            wechat,
+            clock,
+            pc_base_url: config.wechat_pc_base_url.clone(),
+            mobile_base_url: config.wechat_mobile_base_url.clone(),
+            public_base_url: config.public_base_url.clone(),
+            require_state: config.require_state,
+        }
+    }
+}
+
+/// Answers one visit.
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
+    let visit = Visit::of(&request);
+    let span = visit.span();
+    async {
+        let answer = answer(app, &request).await;
+        tracing::info!(status = answer.status().as_u16(), "launch page answered");
+        Ok(visit.respond(&answer, Some("authorize")))
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(app: &App, request: &Request) -> Answer {
+    if let Some(answer) = Answer::without_effect(request) {
+        return answer;
+    }
+    let Some(wish) = Wish::read(request) else {
+        tracing::warn!("refused: state, auth_type or biz_appid is malformed");
+        return Answer::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
+    };
+    let Some(origin) = app.public_base_url.clone().or_else(|| own_origin(request)) else {
+        tracing::error!(advice = "set PUBLIC_BASE_URL", "the request does not say which host it is for");
+        return Answer::later(UNTIL_MENDED, Page::Unavailable);
+    };
+    // Without a state of its own a launch could not be told from a forged redirect.
+    let state = wish.state.clone().or_else(|| app.require_state.then(State::random));
+    let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
+    let create =
+        |token: SecretString, limit| async move { app.wechat.create_pre_auth_code(&token, limit).await };
+    let pre_auth_code = match app.component.call(None, deadline, create).await {
+        Ok((code, _)) => code,
+        Err(failure) => return unlaunched(failure.cause),
+    };
+    if let Some(state) = &state
+        && let Err(error) = app.store.put_launch(&pre_auth_code, state, app.clock.now()).await
+    {
+        tracing::error!("the launch cannot be noted: {error}");
+        return Answer::later(UNTIL_MENDED, Page::Unavailable);
+    }
+    let page = Launch {
+        pc_url: app.pc_url(&wish, &pre_auth_code, &origin, state.as_ref()),
+        mobile_url: app.mobile_url(&wish, &pre_auth_code, &origin, state.as_ref()),
+        prefer_mobile: is_phone(request),
+    };
+    Answer::page(StatusCode::OK, Page::Launch(page))
+}
+
+/// The answer where WeChat gave no `pre_auth_code`.
+fn unlaunched(cause: Cause) -> Answer {
+    let error = match cause {
+        Cause::Component(error) => error,
+        Cause::Call(error) => error.into(),
+    };
+    report(&error);
+    match error.is_about_ticket() {
+        true => Answer::later(UNTIL_TICKET, Page::NotReady),
+        false => Answer::later(UNTIL_MENDED, Page::Unavailable),
+    }
+}
+
+/// What the visitor's link asks for.
+struct Wish {
+    state: Option<State>,
+    auth_type: String,
+    biz_appid: Option<Appid>,
+}
+
+impl Wish {
+    /// The parameters, absent or empty ones as their defaults. None if one is malformed.
+    fn read(request: &Request) -> Option<Self> {
+        let query = request.query_string_parameters();
+        let parameter = |name| query.first(name).filter(|value| !value.is_empty());
+        let auth_type = parameter("auth_type").unwrap_or(USUAL_AUTH_TYPE);
+        Some(Self {
+            state: match parameter("state") {
+                Some(state) => Some(State::parse(state)?),
+                None => None,
+            },
+            auth_type: AUTH_TYPES.contains(&auth_type).then(|| auth_type.to_owned())?,
+            biz_appid: match parameter("biz_appid") {
+                Some(appid) => Some(Appid::parse_component(appid)?),
+                None => None,
+            },
+        })
+    }
+}
+
+impl App {
+    fn pc_url(&self, wish: &Wish, code: &SecretString, origin: &Url, state: Option<&State>) -> String {
+        let mut url = self.pc_base_url.clone();
+        url.set_path("/cgi-bin/componentloginpage");
+        self.add_query(&mut url, wish, code, origin, state);
+        url.into()
+    }
+
+    fn mobile_url(&self, wish: &Wish, code: &SecretString, origin: &Url, state: Option<&State>) -> String {
+        let mut url = self.mobile_base_url.clone();
+        url.set_path("/wxaopen/safe/bindcomponent");
+        url.query_pairs_mut().append_pair("action", "bindcomponent").append_pair("no_scan", "1");
+        self.add_query(&mut url, wish, code, origin, state);
+        url.set_fragment(Some("wechat_redirect"));
+        url.into()
+    }
+
+    fn add_query(
+        &self,
+        url: &mut Url,
+        wish: &Wish,
+        code: &SecretString,
+        origin: &Url,
+        state: Option<&State>,
+    ) {
+        let mut redirect_uri = origin.clone();
+        redirect_uri.set_path("/callback");
+        if let Some(state) = state {
+            redirect_uri.query_pairs_mut().append_pair("state", state.as_str());
+        }
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("component_appid", self.component_appid.as_str())
+            .append_pair("pre_auth_code", code.expose_secret())
+            .append_pair("redirect_uri", redirect_uri.as_str())
+            .append_pair("auth_type", &wish.auth_type);
+        if let Some(appid) = &wish.biz_appid {
+            query.append_pair("biz_appid", appid.as_str());
+        }
+    }
+}
+
+/// The origin at which this very request arrived.
+fn own_origin(request: &Request) -> Option<Url> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return None };
+    Url::parse(&format!("https://{}", context.domain_name.as_deref()?)).ok()
+}
+
+/// Whether the mobile form of the consent page is the one to offer first: on phones, and inside WeChat, but
+/// not inside WeChat's desktop programs, which show the form for desktops.
+fn is_phone(request: &Request) -> bool {
+    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let desktop = ["WindowsWechat", "MacWechat", "Windows NT", "Macintosh", "X11"];
+    let phone = ["MicroMessenger", "Mobile", "Android", "iPhone"];
+    !desktop.iter().any(|mark| agent.contains(mark)) && phone.iter().any(|mark| agent.contains(mark))
+}

@@ -1,0 +1,338 @@
+//! The component token: the platform's own, which every call of WeChat's component API carries.
+//!
+//! Minting one makes the one before it invalid within five minutes, so there is one writer at a time: who
+//! holds the lease. Everybody else uses what is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::deadline::{Deadline, backoff, unique_id};
+use crate::secrets::{SecretError, Secrets};
+use crate::store::{Store, StoreError, StoredToken};
+use crate::wechat::{CallError, Class, Client};
+
+/// A token is renewed when it has less than so many seconds left. WeChat's advice is to do so after about
+/// 110 of its 120 minutes.
+const RENEWED_BEFORE: i64 = 600;
+
+/// A token with so many seconds left is still used by those who cannot renew it.
+const USABLE_BEFORE: i64 = 30;
+
+/// For how many seconds the lease is taken, longer than [`MINTING`].
+const LEASE: i64 = 30;
+
+/// How long minting may take, with its retries.
+const MINTING: Duration = Duration::from_secs(20);
+
+/// How often WeChat is asked the same thing by one invocation.
+const TRIES: u32 = 3;
+
+/// Keeper of the component token.
+#[derive(Debug)]
+pub struct Component {
+    store: Store,
+    wechat: Arc<Client>,
+    secrets: Arc<Secrets>,
+    clock: Clock,
+    memory: Mutex<Option<StoredToken>>,
+}
+
+/// There is no component token to be had.
+#[derive(Clone, Debug, Error)]
+pub enum ComponentError {
+    /// WeChat has not pushed a ticket yet.
+    #[error("no component_verify_ticket has arrived yet")]
+    NoTicket,
+    /// WeChat gave no token.
+    #[error("no component token: {0}")]
+    Call(#[from] CallError),
+    /// The tables are not to be reached.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret is not to be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Somebody else has been minting for longer than there was time to wait.
+    #[error("the component token is being minted elsewhere")]
+    Contended,
+}
+
+/// A call that carries the component token came to nothing.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Whether one of the tries may have done what it was meant to do.
+    pub maybe_taken_effect: bool,
+}
+
+/// Why a call that carries the component token came to nothing.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// For want of a token.
+    Component(ComponentError),
+    /// The call itself.
+    Call(CallError),
+}
+
+impl ComponentError {
+    /// Whether WeChat's next ticket mends it.
+    pub(crate) fn is_about_ticket(&self) -> bool {
+        match self {
+            Self::NoTicket => true,
+            Self::Call(call) => call.class() == Class::TicketRejected,
+            _ => false,
+        }
+    }
+}
+
+impl Component {
+    /// A keeper that knows nothing yet.
+    pub fn new(store: Store, wechat: Arc<Client>, secrets: Arc<Secrets>, clock: Clock) -> Self {
+        Self { store, wechat, secrets, clock, memory: Mutex::new(None) }
+    }
+
+    /// The token if it is at hand: in memory or in the table, with life enough left.
+    pub async fn peek(&self) -> Option<SecretString> {
+        if let Some(token) = self.remembered(None).await {
+            return Some(token);
+        }
+        let stored = self.store.component_token().await.ok()??;
+        self.has_life(&stored, RENEWED_BEFORE).then_some(())?;
+        Some(self.remember(stored).await)
+    }
+
+    /// Makes a call with the component token: again while WeChat is unwell, and once more with another token
+    /// if WeChat refuses this one. `token` is the token where it is at hand; `request` is told how long the
+    /// call may take. Returns the token that worked, too.
+    pub async fn call<T, F>(
+        &self,
+        token: Option<SecretString>,
+        deadline: Deadline,
+        request: impl Fn(SecretString, Duration) -> F,
+    ) -> Result<(T, SecretString), Failure>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut maybe_taken_effect = false;
+        let no_token =
+            |error, maybe_taken_effect| Failure { cause: Cause::Component(error), maybe_taken_effect };
+        let mut token = match token {
+            Some(token) => token,
+            None => self.token(deadline).await.map_err(|error| no_token(error, false))?,
+        };
+        let mut token_replaced = false;
+        let mut tries = 1;
+        loop {
+            let error = match request(token.clone(), deadline.remaining()).await {
+                Ok(answer) => return Ok((answer, token)),
+                Err(error) => error,
+            };
+            maybe_taken_effect |= error.may_have_taken_effect();
+            let again = tries < TRIES
+                && match error.class() {
+                    Class::Busy => deadline.pause(backoff(tries)).await,
+                    Class::TokenRejected if !token_replaced => {
+                        token = self
+                            .token_after(&token, deadline)
+                            .await
+                            .map_err(|error| no_token(error, maybe_taken_effect))?;
+                        token_replaced = true;
+                        true
+                    }
+                    _ => false,
+                };
+            if !again {
+                return Err(Failure { cause: Cause::Call(error), maybe_taken_effect });
+            }
+            tracing::info!(errcode = error.errcode(), rid = error.rid(), tries, "tried again: {error}");
+            tries += 1;
+        }
+    }
+
+    /// The token: from memory, from the table, or minted.
+    pub async fn token(&self, deadline: Deadline) -> Result<SecretString, ComponentError> {
+        self.token_other_than(None, deadline).await
+    }
+
+    /// The token in place of one that WeChat has just refused.
+    pub async fn token_after(
+        &self,
+        refused: &SecretString,
+        deadline: Deadline,
+    ) -> Result<SecretString, ComponentError> {
+        self.token_other_than(Some(refused), deadline).await
+    }
+
+    async fn token_other_than(
+        &self,
+        refused: Option<&SecretString>,
+        deadline: Deadline,
+    ) -> Result<SecretString, ComponentError> {
+        if let Some(token) = self.remembered(refused).await {
+            return Ok(token);
+        }
+        let owner = unique_id();
+        let mut tries = 0;
+        loop {
+            let stored = self.store.component_token().await?;
+            let usable = stored.clone().filter(|token| differs(token, refused));
+            if let Some(token) = usable.clone().filter(|token| self.has_life(token, RENEWED_BEFORE)) {
+                return Ok(self.remember(token).await);
+            }
+            let usable = usable.filter(|token| self.has_life(token, USABLE_BEFORE));
+            let now = self.clock.now();
+            if self.store.lease_component_token(stored.as_ref(), &owner, now, now + LEASE).await? {
+                let minted = self.mint(&owner, deadline.within(MINTING)).await;
+                return match (minted, usable) {
+                    (Ok(token), _) => Ok(self.remember(token).await),
+                    (Err(error), Some(token)) => {
+                        report(&error);
+                        Ok(token.component_access_token)
+                    }
+                    (Err(error), None) => Err(error),
+                };
+            }
+            if let Some(token) = usable {
+                return Ok(token.component_access_token);
+            }
+            tries += 1;
+            if !deadline.pause(backoff(tries.min(2))).await {
+                return Err(ComponentError::Contended);
+            }
+        }
+    }
+
+    /// Mints under the lease and gives the lease back, whatever happens.
+    async fn mint(&self, owner: &str, deadline: Deadline) -> Result<StoredToken, ComponentError> {
+        let minted = self.ask_for_token(deadline).await;
+        let token = match minted {
+            Ok(token) => token,
+            Err(error) => {
+                if let Err(error) = self.store.release_component_token(owner).await {
+                    tracing::warn!(%error, "the minting lease stays until it ends");
+                }
+                return Err(error);
+            }
+        };
+        let mut tries = 0;
+        loop {
+            match self.store.put_component_token(&token, owner).await {
+                Ok(true) => return Ok(token),
+                // The answer of an earlier try was lost, or the lease was: what is stored is valid.
+                Ok(false) => return Ok(self.store.component_token().await?.unwrap_or(token)),
+                Err(error) => {
+                    tries += 1;
+                    if !deadline.pause(backoff(tries)).await {
+                        // WeChat has made this token the valid one, stored or not.
+                        tracing::error!(%error, "the component token is used without being stored");
+                        return Ok(token);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask_for_token(&self, deadline: Deadline) -> Result<StoredToken, ComponentError> {
+        let (ticket, secret) = tokio::join!(self.store.ticket(), self.secrets.get());
+        let ticket = ticket?.ok_or(ComponentError::NoTicket)?;
+        let secret = secret?;
+        let mut tries = 0;
+        loop {
+            let limit = deadline.remaining();
+            let answer = self
+                .wechat
+                .component_token(&secret.component_appsecret, &ticket.component_verify_ticket, limit)
+                .await;
+            let error = match answer {
+                Ok(token) => {
+                    let expires_at = self.clock.now() + token.expires_in;
+                    return Ok(StoredToken { component_access_token: token.token, expires_at });
+                }
+                Err(error) => error,
+            };
+            match error.class() {
+                Class::TokenRejected | Class::Misconfigured => self.secrets.forget().await,
+                Class::TicketRejected => self.request_ticket(&secret.component_appsecret, deadline).await,
+                _ => {}
+            }
+            tries += 1;
+            if error.class() != Class::Busy || tries == TRIES || !deadline.pause(backoff(tries)).await {
+                return Err(error.into());
+            }
+        }
+    }
+
+    /// Asks WeChat to push a ticket, unless it was asked lately.
+    async fn request_ticket(&self, appsecret: &SecretString, deadline: Deadline) {
+        match self.store.may_request_ticket(self.clock.now()).await {
+            Ok(false) => {}
+            Ok(true) => match self.wechat.start_push_ticket(appsecret, deadline.remaining()).await {
+                Ok(()) => tracing::warn!("the ticket is stale: asked WeChat to push a new one"),
+                Err(error) => tracing::error!(
+                    errcode = error.errcode(),
+                    rid = error.rid(),
+                    advice = error.advice(),
+                    "the ticket is stale, and WeChat cannot be asked for a new one: {error}"
+                ),
+            },
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    async fn remembered(&self, refused: Option<&SecretString>) -> Option<SecretString> {
+        let memory = self.memory.lock().await;
+        let token = memory.as_ref().filter(|token| differs(token, refused))?;
+        self.has_life(token, RENEWED_BEFORE).then(|| token.component_access_token.clone())
+    }
+
+    async fn remember(&self, token: StoredToken) -> SecretString {
+        let value = token.component_access_token.clone();
+        *self.memory.lock().await = Some(token);
+        value
+    }
+
+    fn has_life(&self, token: &StoredToken, seconds: i64) -> bool {
+        token.expires_at - self.clock.now() >= seconds
+    }
+}
+
+fn differs(token: &StoredToken, refused: Option<&SecretString>) -> bool {
+    refused.is_none_or(|refused| refused.expose_secret() != token.component_access_token.expose_secret())
+}
+
+/// Says to the operator why there is no component token and what to do.
+pub(crate) fn report(error: &ComponentError) {
+    match error {
+        ComponentError::NoTicket => tracing::error!(
+            advice = "check the authorization event URL (授权事件接收URL) in WeChat's console; WeChat pushes a \
+                      ticket every ten minutes",
+            "platform not ready: {error}"
+        ),
+        ComponentError::Call(CallError::Refused(refusal)) => {
+            let advice = match refusal.class() {
+                // For this call the credential is the secret itself.
+                Class::TokenRejected => Class::Misconfigured.advice(),
+                class => class.advice(),
+            };
+            tracing::error!(
+                errcode = refusal.errcode,
+                rid = refusal.rid,
+                request_ip = refusal.request_ip,
+                advice,
+                "{error}"
+            );
+        }
+        ComponentError::Call(call) => tracing::error!(advice = call.advice(), "{error}"),
+        ComponentError::Secret(_) => tracing::error!(
+            advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
+            "{error}"
+        ),
+        ComponentError::Store(_) | ComponentError::Contended => tracing::error!("{error}"),
+    }
+}

@@ -1,0 +1,71 @@
+//! How long the invocation may still take.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use lambda_http::Context;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The moment by which something must be over.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The end of the invocation, as Lambda announces it.
+    pub fn of(context: &Context) -> Self {
+        Self::after(context.deadline().duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The moment `time` from now.
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// This deadline, or `time` from now if that is sooner.
+    pub fn within(self, time: Duration) -> Self {
+        Self(self.0.min(Instant::now() + time))
+    }
+
+    /// This deadline less what is left over for what comes after it: `reserve`, or a quarter of the time
+    /// that remains if that is less.
+    pub fn reserving(self, reserve: Duration) -> Self {
+        Self(self.0 - reserve.min(self.remaining() / 4))
+    }
+
+    /// The time that remains.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits for `pause`. False, at once, if that would pass the deadline.
+    pub async fn pause(self, pause: Duration) -> bool {
+        let in_time = pause < self.remaining();
+        if in_time {
+            sleep(pause).await;
+        }
+        in_time
+    }
+
+    /// The result of `work`, unless the deadline passes first.
+    pub async fn limit<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.0, work).await.ok()
+    }
+}
+
+/// The pause before try number `tries + 1`: from 300 ms, growing three-fold, with jitter so that those who
+/// failed together do not come back together.
+pub(crate) fn backoff(tries: u32) -> Duration {
+    let base = 300 * 3_u64.pow(tries.saturating_sub(1).min(4));
+    Duration::from_millis(base * 3 / 4 + base / 2 * u64::from(random::<1>()[0]) / 256)
+}
+
+/// A name for whoever holds a lease, like no other.
+pub(crate) fn unique_id() -> String {
+    random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random numbers");
+    bytes
+}

@@ -1,0 +1,136 @@
+//! `POST /events`: WeChat's encrypted pushes (授权事件接收URL). Verified, decrypted, made durable, answered.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Error, Request, RequestExt, Response};
+use tracing::Instrument;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::exchange::{Authorization, Exchange, Outcome};
+use crate::store::{StoreError, Ticket};
+use crate::visit::context;
+use crate::wechat::{Appid, Authorized, Info, Push, PushError, Signature};
+
+/// The longest body that is read, in bytes. Real pushes have one or two thousand.
+const LONGEST_BODY: usize = 256 * 1024;
+
+/// WeChat waits five seconds for the answer; what is left over is for the way there and back.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(4000);
+
+/// What the function depends on.
+#[derive(Debug)]
+pub struct App {
+    exchange: Exchange,
+    component_appid: Appid,
+    clock: Clock,
+}
+
+impl App {
+    /// An instance of the function, as a cold start makes it.
+    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        Self {
+            exchange: Exchange::new(config, aws, http, clock.clone()),
+            component_appid: config.component_appid.clone(),
+            clock,
+        }
+    }
+}
+
+/// Answers one push: `success` once it is durable, and otherwise a status without a word.
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
+    let context = context(&request);
+    let span = tracing::error_span!("push", request_id = context.request_id);
+    async {
+        let deadline = Deadline::of(&context).within(ANSWERED_WITHIN);
+        let status = answer(app, &request, deadline).await;
+        let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
+        Ok(Response::builder().status(status).header("content-type", "text/plain").body(body)?)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode {
+    if request.method() != Method::POST {
+        return StatusCode::METHOD_NOT_ALLOWED;
+    }
+    let body = request.body().as_ref();
+    if body.len() > LONGEST_BODY {
+        tracing::warn!(bytes = body.len(), "push refused: too long");
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    let secret = match app.exchange.secrets().get().await {
+        Ok(secret) => secret,
+        Err(error) => {
+            tracing::error!("the push cannot be verified: {error}");
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+    };
+    let query = request.query_string_parameters();
+    let signature = Signature {
+        timestamp: query.first("timestamp").unwrap_or_default(),
+        nonce: query.first("nonce").unwrap_or_default(),
+        msg_signature: query.first("msg_signature").unwrap_or_default(),
+    };
+    let push = match Push::open(&signature, body, &secret, &app.component_appid) {
+        Ok(push) => push,
+        Err(error) => {
+            tracing::warn!("push refused: {error}");
+            return match error {
+                PushError::BadSignature => StatusCode::FORBIDDEN,
+                _ => StatusCode::BAD_REQUEST,
+            };
+        }
+    };
+    let durable = match push.info {
+        Info::Ticket(ticket) => {
+            let ticket = Ticket { component_verify_ticket: ticket, create_time: push.create_time };
+            app.exchange.store().put_ticket(&ticket).await.map(|newest| {
+                tracing::info!(newest, "ticket received");
+            })
+        }
+        Info::Authorized(authorized) => authorize(app, &authorized, push.create_time, deadline).await,
+        Info::Unauthorized(appid) => {
+            let now = app.clock.now();
+            app.exchange.store().revoke(&appid, push.create_time, now).await.map(|newest| {
+                tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
+            })
+        }
+        Info::Other(info_type) => {
+            tracing::info!(info_type, "push of no use here");
+            Ok(())
+        }
+    };
+    match durable {
+        Ok(()) => StatusCode::OK,
+        Err(error) => {
+            tracing::error!("the push is not stored: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}
+
+/// Claims the code, which makes the push durable, and exchanges it in the time that is left.
+async fn authorize(
+    app: &App,
+    authorized: &Authorized,
+    event_time: i64,
+    deadline: Deadline,
+) -> Result<(), StoreError> {
+    let Authorized { authorizer_appid, code, pre_auth_code } = authorized;
+    let state = match pre_auth_code {
+        Some(pre_auth_code) => app.exchange.store().launched_state(pre_auth_code).await?,
+        None => None,
+    };
+    let authorization =
+        Authorization { code, event_time, authorizer_appid: Some(authorizer_appid), state: state.as_ref() };
+    tracing::info!(authorizer.appid = %authorizer_appid, launched = state.is_some(), "authorization received");
+    match app.exchange.run(authorization, deadline).await {
+        Outcome::Unclaimed(error) => Err(error),
+        _ => Ok(()),
+    }
+}

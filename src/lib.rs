@@ -1,0 +1,34 @@
+//! The serverless authorization backend of a WeChat third-party platform (第三方平台).
+//!
+//! A merchant authorizes the platform on a page of WeChat's; WeChat redirects the browser here with an
+//! authorization code; the code is exchanged for the merchant's tokens, the record is written to DynamoDB,
+//! and the merchant reads a confirmation. Every grant that a merchant gave ends up in the table, exchanged
+//! exactly once.
+//!
+//! # Layout
+//!
+//! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
+//! - [`exchange`]: authorization code → grant → record; [`component`]: the platform's own token.
+//! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
+//! - [`page`], [`visit`]: what a merchant sees.
+//! - [`config`], [`secrets`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
+
+pub mod authorize;
+pub mod callback;
+pub mod events;
+
+pub mod component;
+pub mod exchange;
+
+pub mod store;
+pub mod wechat;
+
+pub mod page;
+pub mod visit;
+
+pub mod clock;
+pub mod config;
+pub mod deadline;
+pub mod http;
+pub mod log;
+pub mod secrets;

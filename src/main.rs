@@ -1,0 +1,53 @@
+//! The one binary of all functions: configuration, clients, and the table of the functions.
+
+use std::env;
+use std::process::ExitCode;
+
+use aws_config::BehaviorVersion;
+use lambda_http::{Error, service_fn};
+use wechat_authorizer::clock::Clock;
+use wechat_authorizer::config::Config;
+use wechat_authorizer::{authorize, callback, events, http, log};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    log::init(
+        env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref(),
+        env::var("AWS_LAMBDA_LOG_FORMAT").ok().as_deref(),
+    );
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let config = Config::from_variables(|name| env::var(name).ok())?;
+    let client = http::client();
+    let aws = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http::aws_client(client.clone()))
+        .load()
+        .await;
+    let function = env::var("_HANDLER").unwrap_or_default();
+    match function.as_str() {
+        "authorize" => {
+            let app = authorize::App::new(&config, &aws, client, Clock::default());
+            lambda_http::run(service_fn(|event| authorize::handle(&app, event))).await
+        }
+        "callback" => {
+            let app = callback::App::new(&config, &aws, client, Clock::default());
+            lambda_http::run(service_fn(|event| callback::handle(&app, event))).await
+        }
+        "events" => {
+            let app = events::App::new(&config, &aws, client, Clock::default());
+            lambda_http::run(service_fn(|event| events::handle(&app, event))).await
+        }
+        _ => {
+            Err("environment variable _HANDLER names no function: expected authorize, callback or events"
+                .into())
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Attributes of an item, by name.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::wechat::Appid;
+
+/// An item as DynamoDB returns it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+pub(super) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(super) fn integer(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(super) fn appid(item: &Item, name: &str) -> Option<Appid> {
+    Appid::parse(text(item, name)?)
+}

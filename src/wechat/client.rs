@@ -1,0 +1,169 @@
+//! The calls of WeChat's API.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::answer::{self, AccessToken, AuthorizerInfo, Grant};
+use super::{Appid, AuthorizationCode, CallError};
+
+/// WeChat's API as one platform sees it.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base_url: Url,
+    component_appid: Appid,
+    /// Whether the component token travels as `access_token`, as WeChat's newer pages say, and not as
+    /// `component_access_token`, as its older pages and nearly all SDKs do. Learnt from WeChat's answer.
+    newer_name: AtomicBool,
+}
+
+/// A call that takes longer will not answer.
+const LONGEST_CALL: Duration = Duration::from_secs(5);
+
+/// The errcode for a request without a token, or with one under a name that WeChat does not look at.
+const TOKEN_MISSING: i64 = 41001;
+
+impl Client {
+    /// A client of the platform `component_appid` at `base_url`.
+    pub fn new(http: reqwest::Client, base_url: Url, component_appid: Appid) -> Self {
+        Self { http, base_url, component_appid, newer_name: AtomicBool::new(false) }
+    }
+
+    /// `api_component_token`: the platform's own token, for its secret and the newest ticket.
+    /// Each call makes the token before it invalid within five minutes.
+    pub async fn component_token(
+        &self,
+        appsecret: &SecretString,
+        ticket: &SecretString,
+        limit: Duration,
+    ) -> Result<AccessToken, CallError> {
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "component_appsecret": appsecret.expose_secret(),
+            "component_verify_ticket": ticket.expose_secret(),
+        });
+        let (answer, unreadable) = self.post("api_component_token", None, &body, limit).await?;
+        AccessToken::read(&answer, "component_access_token").ok_or(unreadable)
+    }
+
+    /// `api_start_push_ticket`: asks WeChat to push tickets (again).
+    pub async fn start_push_ticket(
+        &self,
+        appsecret: &SecretString,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        // This endpoint alone calls the secret `component_secret`.
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "component_secret": appsecret.expose_secret(),
+        });
+        self.post("api_start_push_ticket", None, &body, limit).await.map(|_| ())
+    }
+
+    /// `api_create_preauthcode`: the code with which one merchant's visit to the consent page begins.
+    pub async fn create_pre_auth_code(
+        &self,
+        component_token: &SecretString,
+        limit: Duration,
+    ) -> Result<SecretString, CallError> {
+        let body = json!({ "component_appid": self.component_appid.as_str() });
+        let (answer, unreadable) =
+            self.post("api_create_preauthcode", Some(component_token), &body, limit).await?;
+        answer::secret(&answer["pre_auth_code"]).ok_or(unreadable)
+    }
+
+    /// `api_query_auth`: exchanges an authorization code, once. `known` is the account where a push has
+    /// already named it.
+    pub async fn query_auth(
+        &self,
+        component_token: &SecretString,
+        code: &AuthorizationCode,
+        known: Option<&Appid>,
+        limit: Duration,
+    ) -> Result<Grant, CallError> {
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "authorization_code": code.expose(),
+        });
+        let (answer, unreadable) = self.post("api_query_auth", Some(component_token), &body, limit).await?;
+        Grant::read(&answer, known).ok_or(unreadable)
+    }
+
+    /// `api_get_authorizer_info`: who an account is, and its refresh token once its code was exchanged.
+    pub async fn authorizer_info(
+        &self,
+        component_token: &SecretString,
+        authorizer_appid: &Appid,
+        limit: Duration,
+    ) -> Result<AuthorizerInfo, CallError> {
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "authorizer_appid": authorizer_appid.as_str(),
+        });
+        let (answer, _) = self.post("api_get_authorizer_info", Some(component_token), &body, limit).await?;
+        Ok(AuthorizerInfo::read(&answer))
+    }
+
+    /// Posts `body` and reads the answer. The second value is the error for an answer that lacks what the
+    /// endpoint is asked for.
+    async fn post(
+        &self,
+        endpoint: &str,
+        component_token: Option<&SecretString>,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<(Value, CallError), CallError> {
+        let newer_name = self.newer_name.load(Ordering::Relaxed);
+        let answer = self.post_with(endpoint, component_token, newer_name, body, limit).await;
+        match answer {
+            Err(error) if error.errcode() == TOKEN_MISSING && component_token.is_some() => {
+                let answer = self.post_with(endpoint, component_token, !newer_name, body, limit).await?;
+                self.newer_name.store(!newer_name, Ordering::Relaxed);
+                Ok(answer)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn post_with(
+        &self,
+        endpoint: &str,
+        component_token: Option<&SecretString>,
+        newer_name: bool,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<(Value, CallError), CallError> {
+        let mut url = self.base_url.clone();
+        url.set_path(&format!("/cgi-bin/component/{endpoint}"));
+        if let Some(token) = component_token {
+            let name = if newer_name { "access_token" } else { "component_access_token" };
+            url.query_pairs_mut().append_pair(name, token.expose_secret());
+        }
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/json")
+            .timeout(limit.min(LONGEST_CALL))
+            .body(body.to_string());
+        let response = request.send().await.map_err(transport_error)?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(transport_error)?;
+        let answer = answer::read(status, &bytes)?;
+        Ok((answer, CallError::Unreadable { status, length: bytes.len() }))
+    }
+}
+
+/// What happened on the way, without reqwest's own words: they repeat the URL and the token in it.
+fn transport_error(error: reqwest::Error) -> CallError {
+    if error.is_connect() {
+        CallError::Unreachable(if error.is_timeout() { "connecting took too long" } else { "no connection" })
+    } else if error.is_timeout() {
+        CallError::Lost("no answer in time")
+    } else {
+        CallError::Lost("the connection broke")
+    }
+}

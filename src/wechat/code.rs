@@ -1,0 +1,94 @@
+//! The authorization code.
+
+use aws_lc_rs::digest;
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+/// The longest code that is accepted, in bytes. Real ones have about 100.
+const LONGEST: usize = 512;
+
+/// A code that can be exchanged once for a merchant's tokens: `auth_code` in the redirect,
+/// `AuthorizationCode` in a push. Kept whole, with its prefix.
+#[derive(Clone, Debug)]
+pub struct AuthorizationCode(SecretString);
+
+/// Why a value cannot be an authorization code.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum MalformedCode {
+    /// There is none.
+    #[error("no authorization code")]
+    Missing,
+    /// It is longer than any code.
+    #[error("authorization code is too long")]
+    TooLong,
+    /// It has characters that no code has.
+    #[error("authorization code is not printable ASCII")]
+    NotPrintable,
+    /// It is the code that began the authorization, not the one that ended it.
+    #[error("pre_auth_code in place of the authorization code")]
+    PreAuthCode,
+}
+
+impl AuthorizationCode {
+    /// A code as the redirect or a push brings it, already URL-decoded. `queryauthcode@@@` is not
+    /// required: some of WeChat's flows give bare codes.
+    pub fn parse(value: &str) -> Result<Self, MalformedCode> {
+        if value.is_empty() {
+            return Err(MalformedCode::Missing);
+        }
+        if value.len() > LONGEST {
+            return Err(MalformedCode::TooLong);
+        }
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(MalformedCode::NotPrintable);
+        }
+        if value.starts_with("preauthcode@@@") {
+            return Err(MalformedCode::PreAuthCode);
+        }
+        Ok(Self(value.into()))
+    }
+
+    /// SHA-256 of the code in lower-case hex: the name under which it is claimed.
+    pub fn digest(&self) -> String {
+        sha256_hex(self.0.expose_secret())
+    }
+
+    /// The code itself, to be sent to WeChat or kept while it is pending.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: Option<MalformedCode>) {
+        assert_eq!(AuthorizationCode::parse(value).err(), expected);
+    }
+
+    #[test]
+    fn a_code_is_printable_and_not_too_long_and_not_a_pre_auth_code() {
+        check("queryauthcode@@@AbC-_1", None);
+        check("barecode", None);
+        check(&"x".repeat(512), None);
+        check("", Some(MalformedCode::Missing));
+        check(&"x".repeat(513), Some(MalformedCode::TooLong));
+        check("code with spaces", Some(MalformedCode::NotPrintable));
+        check("代码", Some(MalformedCode::NotPrintable));
+        check("preauthcode@@@abc", Some(MalformedCode::PreAuthCode));
+    }
+
+    #[test]
+    fn debug_shows_no_code() {
+        let code = AuthorizationCode::parse("queryauthcode@@@secret").expect("a code");
+        assert!(!format!("{code:?}").contains("queryauthcode"));
+    }
+}

@@ -1,0 +1,8 @@
+//! What crosses the wire: requests that WeChat and DynamoDB receive, items in the tables, answers.
+
+mod callback;
+mod errcode;
+mod fault;
+mod race;
+mod scene;
+mod speed;
