@@ -28,7 +28,9 @@ impl Arguments {
             match argument.as_str() {
                 "invoke" => parsed.command = Command::Invoke(value()?),
                 "env" => parsed.command = Command::Env,
-                "--port" => parsed.port = value()?.parse().map_err(|_| "--port wants a number below 65536")?,
+                "--port" => {
+                    parsed.port = value()?.parse().map_err(|_| "--port wants a number below 65536")?
+                }
                 "--listen" => parsed.listen = value()?.parse().map_err(|_| "--listen wants an IP address")?,
                 "--host" => parsed.host = Some(value()?),
                 _ => return Err(format!("unknown argument {argument}")),

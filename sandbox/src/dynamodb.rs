@@ -11,10 +11,9 @@ use std::sync::atomic::AtomicU64;
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
 use crate::template;
-use crate::wire::{self, Endpoint, Request, Wire};
+use crate::wire::{self, Endpoint, Request, Server, Wire};
 
 /// Names another DynamoDB (`http://127.0.0.1:8000`) to use in place of the embedded one.
 const ENDPOINT_VARIABLE: &str = "TEST_DYNAMODB_ENDPOINT";
@@ -35,15 +34,6 @@ pub struct DynamoDb {
     _servers: Arc<Vec<Server>>,
 }
 
-/// A server that ends with its last handle.
-struct Server(AbortHandle);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl DynamoDb {
     /// Starts it behind `listener` and creates both tables.
     pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, verbose: bool) -> Self {
@@ -57,16 +47,14 @@ impl DynamoDb {
                 let listener = crate::sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
                 let endpoint = crate::sandbox::origin(&listener);
                 let database = Database::memory().expect("an in-memory database opens");
-                servers.push(Server(
-                    tokio::spawn(dynoxide::server::serve_on(listener, database)).abort_handle(),
-                ));
+                servers.push(Server::spawn(dynoxide::server::serve_on(listener, database)));
                 endpoint
             }
         };
         let upstream = proxy::Upstream::new(&upstream);
         let wire = Wire::new("dynamodb", order, verbose);
         let endpoint = crate::sandbox::origin(&listener);
-        servers.push(Server(wire::serve(listener, proxy::router(wire.clone(), upstream.clone()))));
+        servers.push(wire::serve(listener, proxy::router(wire.clone(), upstream.clone())));
         let dynamodb = Self {
             endpoint,
             authorizers_table: format!("authorizers{suffix}"),
@@ -100,6 +88,11 @@ impl DynamoDb {
     /// Everything the functions asked, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.wire.requests()
+    }
+
+    /// The faults that are planned and not yet played, in words.
+    pub fn planned_faults(&self) -> Vec<String> {
+        self.wire.planned_faults()
     }
 
     /// Ends all faults.

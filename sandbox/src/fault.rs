@@ -1,5 +1,6 @@
 //! Faults on demand, the same for both servers.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::wechat::Refusal;
-use crate::wire::Reply;
+use crate::wire::{Reply, error, json_or_text};
 
 /// What an endpoint does instead of its work, or around it. The *effect* is what the request would have
 /// changed: a code that is used up, an item that is written.
@@ -70,6 +71,23 @@ impl Fault {
     /// DynamoDB has a problem of its own.
     pub fn internal() -> Self {
         Self::exception(500, "InternalServerError")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Answer(reply) => {
+                let status = || format!("status {}", reply.status.as_u16());
+                return formatter.write_str(&error(&json_or_text(&reply.body)).unwrap_or_else(status));
+            }
+            Self::Truncated => "truncated answer",
+            Self::DelayBefore(_) | Self::DelayAfter(_) => "delay",
+            Self::ResetBefore => "reset before the effect",
+            Self::ResetAfter => "answer lost",
+            Self::HoldBefore(_) | Self::HoldAfter(_) => "held",
+        };
+        formatter.write_str(name)
     }
 }
 

@@ -33,7 +33,9 @@ fn function(sandbox: &Sandbox, file: &str) -> Result<Instance, String> {
         "authorize" => Ok(sandbox.authorize()),
         "callback" => Ok(sandbox.callback()),
         "events" => Ok(sandbox.events()),
-        _ => Err(format!("{file}: the name must start with the name of a function, as callback-no-code.json does")),
+        _ => Err(format!(
+            "{file}: the name must start with the name of a function, as callback-no-code.json does"
+        )),
     }
 }
 
@@ -53,14 +55,16 @@ fn text_of(html: &str) -> String {
     let mut text = String::new();
     for part in html.split('<').skip(1) {
         let (tag, content) = part.split_once('>').unwrap_or((part, ""));
-        // What a style sheet says is not for readers.
-        let content = if tag.starts_with("style") { "" } else { content.trim() };
+        // The style sheet is not for readers, and the title says what the heading says.
+        let content = if tag.starts_with("style") || tag == "title" { "" } else { content.trim() };
         if !content.is_empty() {
             text.push_str(content);
             text.push('\n');
         }
     }
-    for (entity, character) in [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")] {
+    for (entity, character) in
+        [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")]
+    {
         text = text.replace(entity, character);
     }
     text
@@ -80,12 +84,12 @@ impl Tables {
 
     fn changes_since(&self, before: &Self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (key, item) in &self.0 {
-            match before.0.get(key) {
-                None => lines.push(format!("\nnew in {key}\n{item:#}")),
-                Some(old) if old != item => lines.push(format!("\nchanged in {key}\n{item:#}")),
-                Some(_) => {}
-            }
+        for (key, item) in self.0.iter().filter(|(key, item)| before.0.get(*key) != Some(*item)) {
+            let old = before.0.get(key);
+            lines.push(format!("\n{} {key}", if old.is_none() { "new in" } else { "changed in" }));
+            let attributes = item.as_object().into_iter().flatten();
+            let changed = attributes.filter(|(name, value)| old.is_none_or(|old| old[*name] != **value));
+            lines.extend(changed.map(|(name, value)| format!("  {name}: {value}")));
         }
         let gone = before.0.keys().filter(|key| !self.0.contains_key(*key));
         lines.extend(gone.map(|key| format!("\ngone from {key}")));

@@ -20,9 +20,14 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
     let origin = sandbox::origin(&listener);
     let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: port.wrapping_add(2) };
     let sandbox = Sandbox::start_on(listen, true).await.with("PUBLIC_BASE_URL", &origin);
+    sandbox.put_ticket().await;
     sandbox.wechat.set_launch_host("127.0.0.1", true);
-    sandbox.wechat.add_account(Account::official_account("山茶书店"));
-    sandbox.wechat.add_account(Account::mini_program("晨跑打卡"));
+    let book_shop = Account::official_account("山茶书店");
+    let running_club = Account::mini_program("晨跑打卡");
+    // Fixed ids: the page lists accounts by them.
+    for (appid, account) in [("wx5a4db0cb00c50003", book_shop), ("wx5a4db0c12e770004", running_club)] {
+        sandbox.wechat.add_account(Account { appid: appid.to_owned(), ..account });
+    }
     let functions = [
         ("AuthorizeFunction", sandbox.authorize()),
         ("CallbackFunction", sandbox.callback()),
@@ -34,11 +39,11 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
         .merge(start_page::router(State::new(&sandbox)))
         .route("/env", get(async move || json!(variables).to_string()));
     print_addresses(&origin, sandbox.variables());
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async {
-            let _ = tokio::signal::ctrl_c().await;
-        })
-        .await?;
+    // Nothing outlives the process, so there is nothing to finish either.
+    tokio::select! {
+        served = axum::serve(listener, router) => served?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
     Ok(())
 }
 
@@ -58,12 +63,15 @@ fn print_addresses(origin: &str, variables: &BTreeMap<String, String>) {
 pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<dyn Error>> {
     let url = format!("http://127.0.0.1:{port}/env");
     let answer = wechat_authorizer::http::client().get(&url).send().await;
-    let variables = answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
-    let mut variables = variables.text().await?;
-    if let Some(host) = host {
-        variables = variables.replace("//127.0.0.1:", &format!("//{host}:"));
+    let variables =
+        answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
+    let mut variables: BTreeMap<String, String> = serde_json::from_str(&variables.text().await?)?;
+    // The other addresses are for the browser, which stays outside.
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "WECHAT_API_BASE_URL"] {
+        if let (Some(host), Some(url)) = (host, variables.get_mut(name)) {
+            *url = url.replace("127.0.0.1", host);
+        }
     }
-    let variables: BTreeMap<String, String> = serde_json::from_str(&variables)?;
     println!("{:#}", json!({"Parameters": variables}));
     Ok(())
 }

@@ -13,11 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 use wechat_authorizer::clock::Clock;
 
 use crate::opaque;
-use crate::wire::{self, Endpoint, Request, Wire};
+use crate::wire::{self, Endpoint, Request, Server, Wire};
 pub use account::{Account, Kind, permission_name};
 use ledger::Ledger;
 pub use refusal::Refusal;
@@ -35,14 +34,6 @@ pub struct WeChat {
     _server: Arc<Server>,
 }
 
-struct Server(AbortHandle);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl WeChat {
     pub(crate) fn start(listener: TcpListener, clock: Clock, order: Arc<AtomicU64>, verbose: bool) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::new()));
@@ -50,7 +41,7 @@ impl WeChat {
         let base_url = crate::sandbox::origin(&listener);
         let part = Part { clock: clock.clone(), ledger: ledger.clone(), wire: wire.clone() };
         let router = Router::new().merge(consent::router(part.clone())).fallback_service(api::router(part));
-        let server = Arc::new(Server(wire::serve(listener, router)));
+        let server = Arc::new(wire::serve(listener, router));
         let component_appid = ledger.lock().expect("not poisoned").component_appid.clone();
         Self { base_url, component_appid, clock, ledger, wire, _server: server }
     }
@@ -64,6 +55,11 @@ impl WeChat {
     /// Every API request so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.wire.requests()
+    }
+
+    /// The faults that are planned and not yet played, in words.
+    pub fn planned_faults(&self) -> Vec<String> {
+        self.wire.planned_faults()
     }
 
     /// Ends all faults.
@@ -150,8 +146,13 @@ impl WeChat {
         let mut ledger = self.ledger();
         ledger.component_appsecret = opaque::hex(32);
         let appsecret = ledger.component_appsecret.clone();
-        ledger.secrets.push(appsecret.clone());
+        ledger.secrets.insert(appsecret.clone());
         appsecret
+    }
+
+    /// Whether the caller's address is on the allow-list.
+    pub fn allows_address(&self) -> bool {
+        self.ledger().address_allowed
     }
 
     /// Sets 授权发起页域名: the host that launch pages and redirects must have, and whether the PC page
@@ -174,9 +175,9 @@ impl WeChat {
         self.ledger().check_authorizer_token(authorizer_access_token, self.clock.now()).is_ok()
     }
 
-    /// Everything secret that was ever made here: no log line and no page may show any of it.
+    /// Everything secret that was ever made here, and every code that was sent here: no log line and no page may show any of it.
     pub fn secrets(&self) -> Vec<String> {
-        self.ledger().secrets.clone()
+        self.ledger().secrets.iter().cloned().collect()
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {

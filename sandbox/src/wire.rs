@@ -2,18 +2,14 @@
 
 mod connection;
 mod endpoint;
+mod message;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures_util::{StreamExt, stream};
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -21,61 +17,8 @@ use tokio::task::AbortHandle;
 use crate::fault::Fault;
 pub(crate) use connection::Connection;
 pub use endpoint::Endpoint;
-
-/// One request as a server saw it.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// WeChat: the last part of the path, as `api_query_auth`. DynamoDB: the operation, as `GetItem`.
-    pub endpoint: String,
-    /// The query, decoded.
-    pub query: BTreeMap<String, String>,
-    /// The headers, with lower-case names.
-    pub headers: BTreeMap<String, String>,
-    /// The body; a string where it is not JSON.
-    pub body: Value,
-    /// When it arrived, on a scale that both servers share: numbers, not times.
-    pub began: u64,
-    /// When its answer was ready, on the same scale; absent while it runs and when the caller went away.
-    pub ended: Option<u64>,
-    /// The status of the answer.
-    pub status: Option<u16>,
-    /// The body of the answer, also of one that a fault lost on the way.
-    pub answer: Option<Value>,
-}
-
-impl Request {
-    pub(crate) fn new(
-        endpoint: String,
-        query: BTreeMap<String, String>,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Self {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        let body = json_or_text(body);
-        Self { endpoint, query, headers, body, began: 0, ended: None, status: None, answer: None }
-    }
-}
-
-/// An answer before it is sent.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// The status code.
-    pub status: StatusCode,
-    /// The headers, without the length.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl Reply {
-    /// An answer of one content type.
-    pub fn new(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
-        let content_type = HeaderValue::from_str(content_type).expect("a content type is a header value");
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
-        Self { status, headers, body: body.into() }
-    }
-}
+pub use message::{Reply, Request};
+pub(crate) use message::{error, json_or_text};
 
 /// The record and the faults of one server.
 #[derive(Clone)]
@@ -111,6 +54,17 @@ impl Wire {
         self.0.faults.lock().expect("not poisoned").clear();
     }
 
+    /// What is planned and not yet played, in words.
+    pub(crate) fn planned_faults(&self) -> Vec<String> {
+        let faults = self.0.faults.lock().expect("not poisoned");
+        let words = |planned: &Planned| match planned.left {
+            1 => format!("{}: {}", planned.endpoint, planned.fault),
+            2..=1000 => format!("{}: {}, {} times", planned.endpoint, planned.fault, planned.left),
+            _ => format!("{}: {}, always", planned.endpoint, planned.fault),
+        };
+        faults.iter().map(words).collect()
+    }
+
     pub(crate) fn endpoint(&self, endpoint: &str) -> Endpoint {
         Endpoint::new(self.clone(), endpoint)
     }
@@ -137,7 +91,7 @@ impl Wire {
                 self.complete(index, &reply);
                 reply.into()
             }
-            Some(Fault::Truncated) => truncated(effect.await),
+            Some(Fault::Truncated) => effect.await.truncated(),
             Some(Fault::DelayBefore(pause)) => {
                 tokio::time::sleep(pause).await;
                 effect.await.into()
@@ -211,42 +165,30 @@ impl Wire {
         let requests = self.0.requests.borrow();
         let request = &requests[index];
         let status = request.status.map_or("reset".to_owned(), |status| status.to_string());
-        let errcode = request.answer.as_ref().and_then(|answer| answer["errcode"].as_i64());
-        let errcode = errcode.map(|errcode| format!(" errcode {errcode}")).unwrap_or_default();
-        println!("{:<9} {endpoint} {status}{errcode} {} ms", self.0.name, took.as_millis());
+        let error = request.answer.as_ref().and_then(error).map(|error| format!(" {error}"));
+        let error = error.unwrap_or_default();
+        println!("{:<9} {endpoint} {status}{error} {} ms", self.0.name, took.as_millis());
     }
 }
 
-/// Serves until aborted. Handlers find their [`Connection`] as connect info.
-pub(crate) fn serve(listener: TcpListener, router: Router) -> AbortHandle {
+/// A task that serves; it ends with this handle.
+pub(crate) struct Server(AbortHandle);
+
+impl Server {
+    pub(crate) fn spawn(serving: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(serving).abort_handle())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Serves HTTP. Handlers find their [`Connection`] as connect info.
+pub(crate) fn serve(listener: TcpListener, router: Router) -> Server {
     let router = router.into_make_service_with_connect_info::<Connection>();
     let listener = connection::Listener(listener);
-    tokio::spawn(async { axum::serve(listener, router).await.expect("serving never ends") }).abort_handle()
-}
-
-pub(crate) fn json_or_text(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
-}
-
-impl From<Reply> for Response {
-    fn from(reply: Reply) -> Self {
-        let mut response = Self::new(reply.body.into());
-        *response.status_mut() = reply.status;
-        *response.headers_mut() = reply.headers;
-        response
-    }
-}
-
-/// The pause between the half and the end makes the server send the half.
-fn truncated(reply: Reply) -> Response {
-    let length = reply.body.len();
-    let half = reply.body.slice(..length / 2);
-    let end = stream::once(async {
-        tokio::task::yield_now().await;
-        Err(std::io::Error::other("truncated on demand"))
-    });
-    let mut response = Response::from(Reply { body: Bytes::new(), ..reply });
-    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    *response.body_mut() = Body::from_stream(stream::iter([Ok(half)]).chain(end));
-    response
+    Server::spawn(async { axum::serve(listener, router).await.expect("serving never ends") })
 }

@@ -2,7 +2,7 @@
 
 mod code;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::Account;
 use super::token::Tokens;
@@ -30,8 +30,8 @@ pub(super) struct Ledger {
     /// Whether the PC consent page insists on the Referer.
     pub(super) check_referer: bool,
     pub(super) accounts: BTreeMap<String, Entry>,
-    /// Everything secret that was ever made.
-    pub(super) secrets: Vec<String>,
+    /// Everything secret that was ever made here or sent here as a code.
+    pub(super) secrets: BTreeSet<String>,
     tickets: HashMap<String, i64>,
     component_tokens: Tokens,
     /// Whose access token it is.
@@ -67,7 +67,7 @@ impl Ledger {
         let (component_appsecret, message_token) = (opaque::hex(32), opaque::hex(24));
         // The last of the 43 characters carries four surplus bits, as real keys do.
         let encoding_aes_key = format!("{}G", opaque::hex(42));
-        let secrets = vec![component_appsecret.clone(), message_token.clone(), encoding_aes_key.clone()];
+        let secrets = [&component_appsecret, &message_token, &encoding_aes_key].map(String::clone).into();
         let mut ledger = Self {
             component_appid: "wx7c0de5a4db0c0001".to_owned(),
             component_appsecret,
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     fn secret(&mut self, secret: String) -> String {
-        self.secrets.push(secret.clone());
+        self.secrets.insert(secret.clone());
         secret
     }
 }

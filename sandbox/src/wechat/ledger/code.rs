@@ -34,6 +34,10 @@ impl Ledger {
 
     /// Uses a code up and returns whose it is.
     pub(in super::super) fn spend_code(&mut self, code: &str, now: i64) -> Result<String, Refusal> {
+        // What somebody made up is as secret as what was made here, and long enough not to be a word.
+        if code.len() >= 16 {
+            self.secret(code.to_owned());
+        }
         self.know_fixed_code(code, now)?;
         let known = self.codes.get_mut(code).ok_or_else(|| Refusal::new(61009))?;
         if known.used || now >= known.expires_at {
@@ -57,7 +61,6 @@ impl Ledger {
             _ => return Ok(()),
         };
         if !self.codes.contains_key(code) {
-            self.secret(code.to_owned());
             self.authorize(appid, kind.permission_set_ids(), now);
             self.put_code(code, appid, now);
         }
