@@ -3,7 +3,6 @@
 //! WeChat shows that page only to who comes from a page of the configured domain (授权发起页域名), so this is a
 //! page with a plain link and not a redirect, and it is served from the host of the callback.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -16,14 +15,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
 use crate::clock::Clock;
-use crate::component::{Cause, Component, report};
+use crate::component::{Cause, report};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::page::{Launch, Page};
-use crate::secrets::Secrets;
-use crate::store::{State, Store};
+use crate::services::Services;
+use crate::store::State;
 use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
-use crate::wechat::{Appid, Client};
+use crate::wechat::Appid;
 
 /// What the merchant may authorize: 3 is Official Accounts and Mini Programs.
 const USUAL_AUTH_TYPE: &str = "3";
@@ -38,10 +37,7 @@ const FOR_ANSWERING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     component_appid: Appid,
-    store: Store,
-    wechat: Arc<Client>,
-    component: Component,
-    clock: Clock,
+    services: Services,
     pc_base_url: Url,
     mobile_base_url: Url,
     public_base_url: Option<Url>,
@@ -51,16 +47,9 @@ pub struct App {
 impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let store = Store::new(config, aws);
-        let base_url = config.wechat_api_base_url.clone();
-        let wechat = Arc::new(Client::new(http, base_url, config.component_appid.clone()));
-        let secrets = Arc::new(Secrets::new(config, aws));
         Self {
             component_appid: config.component_appid.clone(),
-            component: Component::new(store.clone(), wechat.clone(), secrets, clock.clone()),
-            store,
-            wechat,
-            clock,
+            services: Services::new(config, aws, http, clock),
             pc_base_url: config.wechat_pc_base_url.clone(),
             mobile_base_url: config.wechat_mobile_base_url.clone(),
             public_base_url: config.public_base_url.clone(),
@@ -97,14 +86,16 @@ async fn answer(app: &App, request: &Request) -> Answer {
     // Without a state of its own a launch could not be told from a forged redirect.
     let state = wish.state.clone().or_else(|| app.require_state.then(State::random));
     let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
-    let create =
-        |token: SecretString, limit| async move { app.wechat.create_pre_auth_code(&token, limit).await };
-    let pre_auth_code = match app.component.call(None, deadline, create).await {
+    let create = |token: SecretString, limit| async move {
+        app.services.wechat.create_pre_auth_code(&token, limit).await
+    };
+    let pre_auth_code = match app.services.component.call(None, deadline, create).await {
         Ok((code, _)) => code,
         Err(failure) => return unlaunched(failure.cause),
     };
     if let Some(state) = &state
-        && let Err(error) = app.store.put_launch(&pre_auth_code, state, app.clock.now()).await
+        && let Err(error) =
+            app.services.store.put_launch(&pre_auth_code, state, app.services.clock.now()).await
     {
         tracing::error!("the launch cannot be noted: {error}");
         return Answer::later(UNTIL_MENDED, Page::Unavailable);

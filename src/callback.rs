@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exchange::{Account, Authorization, Exchange, Outcome};
 use crate::page::{Complete, Page};
+use crate::services::Services;
 use crate::store::State;
 use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
 use crate::wechat::AuthorizationCode;
@@ -20,7 +21,7 @@ use crate::wechat::AuthorizationCode;
 #[derive(Debug)]
 pub struct App {
     exchange: Exchange,
-    clock: Clock,
+    services: Services,
     return_url: Option<Url>,
     require_state: bool,
 }
@@ -28,9 +29,10 @@ pub struct App {
 impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        let services = Services::new(config, aws, http, clock);
         Self {
-            exchange: Exchange::new(config, aws, http, clock.clone()),
-            clock,
+            exchange: Exchange::new(services.clone()),
+            services,
             return_url: config.return_url.clone(),
             require_state: config.require_state,
         }
@@ -53,7 +55,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
 }
 
 async fn answer(app: &App, request: &Request, code: Option<&str>, state: Option<&State>) -> Answer {
-    let event_time = app.clock.now();
+    let event_time = app.services.clock.now();
     if let Some(answer) = Answer::without_effect(request) {
         return answer;
     }
@@ -88,7 +90,7 @@ async fn answer(app: &App, request: &Request, code: Option<&str>, state: Option<
 /// The answer to a callback whose state was not launched, or not lately enough.
 async fn refuse_state(app: &App, state: Option<&State>, now: i64) -> Option<Answer> {
     let accepted = match state {
-        Some(state) => app.exchange.store().accepts_state(state, now).await,
+        Some(state) => app.services.store.accepts_state(state, now).await,
         None => Ok(false),
     };
     match accepted {

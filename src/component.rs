@@ -20,6 +20,10 @@ use crate::wechat::{CallError, Class, Client};
 /// 110 of its 120 minutes.
 const RENEWED_BEFORE: i64 = 600;
 
+/// The scheduled run renews it when it has less than so many seconds left: at least one run before a visitor
+/// would have to.
+const RENEWED_EARLY: i64 = 720;
+
 /// A token with so many seconds left is still used by those who cannot renew it.
 const USABLE_BEFORE: i64 = 30;
 
@@ -99,7 +103,7 @@ impl Component {
 
     /// The token if it is at hand: in memory or in the table, with life enough left.
     pub async fn peek(&self) -> Option<SecretString> {
-        if let Some(token) = self.remembered(None).await {
+        if let Some(token) = self.remembered(None, RENEWED_BEFORE).await {
             return Some(token);
         }
         let stored = self.store.component_token().await.ok()??;
@@ -157,7 +161,12 @@ impl Component {
 
     /// The token: from memory, from the table, or minted.
     pub async fn token(&self, deadline: Deadline) -> Result<SecretString, ComponentError> {
-        self.token_other_than(None, deadline).await
+        self.obtain(None, RENEWED_BEFORE, deadline).await
+    }
+
+    /// Renews the token a little before anybody else would have to wait for that.
+    pub async fn renew(&self, deadline: Deadline) -> Result<(), ComponentError> {
+        self.obtain(None, RENEWED_EARLY, deadline).await.map(|_| ())
     }
 
     /// The token in place of one that WeChat has just refused.
@@ -166,15 +175,17 @@ impl Component {
         refused: &SecretString,
         deadline: Deadline,
     ) -> Result<SecretString, ComponentError> {
-        self.token_other_than(Some(refused), deadline).await
+        self.obtain(Some(refused), RENEWED_BEFORE, deadline).await
     }
 
-    async fn token_other_than(
+    /// The token, with `life` seconds left and other than `refused`.
+    async fn obtain(
         &self,
         refused: Option<&SecretString>,
+        life: i64,
         deadline: Deadline,
     ) -> Result<SecretString, ComponentError> {
-        if let Some(token) = self.remembered(refused).await {
+        if let Some(token) = self.remembered(refused, life).await {
             return Ok(token);
         }
         let owner = unique_id();
@@ -182,13 +193,14 @@ impl Component {
         loop {
             let stored = self.store.component_token().await?;
             let usable = stored.clone().filter(|token| differs(token, refused));
-            if let Some(token) = usable.clone().filter(|token| self.has_life(token, RENEWED_BEFORE)) {
+            if let Some(token) = usable.clone().filter(|token| self.has_life(token, life)) {
                 return Ok(self.remember(token).await);
             }
             let usable = usable.filter(|token| self.has_life(token, USABLE_BEFORE));
             let now = self.clock.now();
             if self.store.lease_component_token(stored.as_ref(), &owner, now, now + LEASE).await? {
-                let minted = self.mint(&owner, deadline.within(MINTING)).await;
+                // Boxed, because it is rare and large, and part of every call.
+                let minted = Box::pin(self.mint(&owner, deadline.within(MINTING))).await;
                 return match (minted, usable) {
                     (Ok(token), _) => Ok(self.remember(token).await),
                     (Err(error), Some(token)) => {
@@ -285,10 +297,10 @@ impl Component {
         }
     }
 
-    async fn remembered(&self, refused: Option<&SecretString>) -> Option<SecretString> {
+    async fn remembered(&self, refused: Option<&SecretString>, life: i64) -> Option<SecretString> {
         let memory = self.memory.lock().await;
         let token = memory.as_ref().filter(|token| differs(token, refused))?;
-        self.has_life(token, RENEWED_BEFORE).then(|| token.component_access_token.clone())
+        self.has_life(token, life).then(|| token.component_access_token.clone())
     }
 
     async fn remember(&self, token: StoredToken) -> SecretString {

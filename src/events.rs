@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exchange::{Authorization, Exchange, Outcome};
+use crate::services::Services;
 use crate::store::{StoreError, Ticket};
 use crate::visit::context;
 use crate::wechat::{Appid, Authorized, Info, Push, PushError, Signature};
@@ -25,18 +26,16 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(4000);
 #[derive(Debug)]
 pub struct App {
     exchange: Exchange,
+    services: Services,
     component_appid: Appid,
-    clock: Clock,
 }
 
 impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        Self {
-            exchange: Exchange::new(config, aws, http, clock.clone()),
-            component_appid: config.component_appid.clone(),
-            clock,
-        }
+        let services = Services::new(config, aws, http, clock);
+        let exchange = Exchange::new(services.clone());
+        Self { exchange, services, component_appid: config.component_appid.clone() }
     }
 }
 
@@ -63,7 +62,7 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
         tracing::warn!(bytes = body.len(), "push refused: too long");
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
-    let secret = match app.exchange.secrets().get().await {
+    let secret = match app.services.secrets.get().await {
         Ok(secret) => secret,
         Err(error) => {
             tracing::error!("the push cannot be verified: {error}");
@@ -89,14 +88,14 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
     let durable = match push.info {
         Info::Ticket(ticket) => {
             let ticket = Ticket { component_verify_ticket: ticket, create_time: push.create_time };
-            app.exchange.store().put_ticket(&ticket).await.map(|newest| {
+            app.services.store.put_ticket(&ticket).await.map(|newest| {
                 tracing::info!(newest, "ticket received");
             })
         }
         Info::Authorized(authorized) => authorize(app, &authorized, push.create_time, deadline).await,
         Info::Unauthorized(appid) => {
-            let now = app.clock.now();
-            app.exchange.store().revoke(&appid, push.create_time, now).await.map(|newest| {
+            let now = app.services.clock.now();
+            app.services.store.revoke(&appid, push.create_time, now).await.map(|newest| {
                 tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
             })
         }
@@ -123,7 +122,7 @@ async fn authorize(
 ) -> Result<(), StoreError> {
     let Authorized { authorizer_appid, code, pre_auth_code } = authorized;
     let state = match pre_auth_code {
-        Some(pre_auth_code) => app.exchange.store().launched_state(pre_auth_code).await?,
+        Some(pre_auth_code) => app.services.store.launched_state(pre_auth_code).await?,
         None => None,
     };
     let authorization =

@@ -2,20 +2,19 @@
 //! go through it.
 
 mod grant;
+mod pending;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use secrecy::SecretString;
 
-use crate::clock::Clock;
-use crate::component::{Cause, Component, ComponentError, report};
-use crate::config::Config;
+use crate::component::{Cause, ComponentError, report};
 use crate::deadline::{Deadline, backoff, unique_id};
-use crate::secrets::Secrets;
-use crate::store::{Claim, ClaimOutcome, Record, State, Status, Store, StoreError};
-use crate::wechat::{Appid, AuthorizationCode, CallError, Class, Client};
+use crate::services::Services;
+use crate::store::{Claim, ClaimOutcome, Record, State, Status, StoreError};
+use crate::wechat::{Appid, AuthorizationCode, CallError, Class};
+
+pub use pending::Finished;
 
 /// How long an invocation waits for another one that is exchanging the same code.
 const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);
@@ -32,14 +31,10 @@ const FOR_ANSWERING: Duration = Duration::from_secs(1);
 /// By how many seconds the lease outlives the work.
 const LEASE_MARGIN: i64 = 5;
 
-/// What an exchange needs.
-#[derive(Debug)]
+/// The routine. Clones share everything.
+#[derive(Clone, Debug)]
 pub struct Exchange {
-    store: Store,
-    wechat: Arc<Client>,
-    component: Component,
-    secrets: Arc<Secrets>,
-    clock: Clock,
+    services: Services,
 }
 
 /// An event that brought an authorization code.
@@ -90,24 +85,9 @@ pub struct Account {
 }
 
 impl Exchange {
-    /// What `config` describes.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let store = Store::new(config, aws);
-        let base_url = config.wechat_api_base_url.clone();
-        let wechat = Arc::new(Client::new(http, base_url, config.component_appid.clone()));
-        let secrets = Arc::new(Secrets::new(config, aws));
-        let component = Component::new(store.clone(), wechat.clone(), secrets.clone(), clock.clone());
-        Self { store, wechat, component, secrets, clock }
-    }
-
-    /// The platform's credentials.
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
-    /// The tables.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// The routine on these services.
+    pub fn new(services: Services) -> Self {
+        Self { services }
     }
 
     /// Exchanges the code once, stores what it brings, and says what came of it; or says what came of it
@@ -115,7 +95,15 @@ impl Exchange {
     pub async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
         let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
         match self.claim(authorization, writing).await {
-            Ok(Claimed::Ours(claim, token)) => self.exchange(authorization.code, claim, token, writing).await,
+            Ok(Claimed::Ours(claim, token)) => {
+                match self.exchange(authorization.code, claim, token, writing).await {
+                    Ok(outcome) => outcome,
+                    Err(Spent(claim)) => {
+                        self.release(&claim).await;
+                        Outcome::Pending
+                    }
+                }
+            }
             Ok(Claimed::Theirs) => Outcome::Pending,
             Ok(Claimed::Done(appid)) => self.stored(appid).await,
             Ok(Claimed::Failed(errcode)) => failed(errcode),
@@ -134,11 +122,19 @@ impl Exchange {
         let waiting = writing.within(WAIT_FOR_TWIN);
         let mut tries = 0;
         loop {
-            let now = self.clock.now();
+            let now = self.services.clock.now();
             let lease_until = now + writing.remaining().as_secs() as i64 + LEASE_MARGIN;
             let (claim, token) = tokio::join!(
-                self.store.claim(code, &owner, event_time, authorizer_appid, state, now, lease_until),
-                self.component.peek()
+                self.services.store.claim(
+                    code,
+                    &owner,
+                    event_time,
+                    authorizer_appid,
+                    state,
+                    now,
+                    lease_until
+                ),
+                self.services.component.peek()
             );
             match claim? {
                 ClaimOutcome::Claimed(claim) => return Ok(Claimed::Ours(claim, token)),
@@ -148,7 +144,7 @@ impl Exchange {
             }
             if let Some(appid) = authorizer_appid {
                 // A push. Nobody waits for what comes of it, and what it knows is all it can add.
-                self.store.annotate_claim(code, appid, state).await?;
+                self.services.store.annotate_claim(code, appid, state).await?;
                 return Ok(Claimed::Theirs);
             }
             if !waiting.pause(backoff(tries)).await {
@@ -163,80 +159,83 @@ impl Exchange {
         mut claim: Claim,
         token: Option<SecretString>,
         writing: Deadline,
-    ) -> Outcome {
+    ) -> Result<Outcome, Spent> {
         let calling = writing.reserving(FOR_WRITING);
         let known = claim.authorizer_appid.clone();
         let query_auth = |token: SecretString, limit| {
             let known = known.as_ref();
-            async move { self.wechat.query_auth(&token, code, known, limit).await }
+            async move { self.services.wechat.query_auth(&token, code, known, limit).await }
         };
-        let failure = match self.component.call(token, calling, query_auth).await {
-            Ok((grant, token)) => return self.land(claim, grant, &token, writing).await,
+        let failure = match self.services.component.call(token, calling, query_auth).await {
+            Ok((grant, token)) => return Ok(self.land(claim, grant, &token, writing).await),
             Err(failure) => failure,
         };
         claim.maybe_spent |= failure.maybe_taken_effect;
         match failure.cause {
-            Cause::Call(error) => self.refused(&claim, error).await,
+            Cause::Call(error) => self.refused(claim, error).await,
             Cause::Component(error) => {
                 report(&error);
                 self.release(&claim).await;
-                match error {
+                Ok(match error {
                     error if error.is_about_ticket() => Outcome::NotReady,
                     ComponentError::Contended => Outcome::Pending,
                     ComponentError::Call(call) if call.class() == Class::Busy => Outcome::Pending,
                     _ => Outcome::Unavailable,
-                }
+                })
             }
         }
     }
 
     /// Ends, or leaves pending, an exchange that WeChat refused.
-    async fn refused(&self, claim: &Claim, error: CallError) -> Outcome {
-        let refusal = match &error {
+    async fn refused(&self, claim: Claim, error: CallError) -> Result<Outcome, Spent> {
+        let refusal = match error {
             CallError::Refused(refusal) => refusal,
             lost => {
                 tracing::error!(advice = lost.advice(), "the exchange is left pending: {lost}");
-                self.release(claim).await;
-                return Outcome::Pending;
+                self.release(&claim).await;
+                return Ok(Outcome::Pending);
             }
         };
         let (errcode, rid) = (refusal.errcode, &refusal.rid);
         let advice = refusal.class().advice();
         match failed(errcode) {
-            // An earlier try may have spent it, and then WeChat has the refresh token for us.
             Outcome::CodeSpent if claim.maybe_spent => {
-                tracing::warn!(errcode, rid, "the code was spent and its answer lost; left pending");
-                self.release(claim).await;
-                Outcome::Pending
+                tracing::warn!(errcode, rid, "the code was spent and its answer lost; the grant is pending");
+                Err(Spent(claim))
             }
             outcome @ (Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
                 tracing::warn!(errcode, rid, advice, "{refusal}");
-                if let Err(error) = self.store.fail_claim(claim, errcode).await {
-                    tracing::warn!("{error}");
-                }
-                outcome
+                self.fail(&claim, errcode).await;
+                Ok(outcome)
             }
             _ => {
                 let request_ip = &refusal.request_ip;
                 tracing::error!(errcode, rid, request_ip, advice, "the exchange is left pending: {refusal}");
-                self.release(claim).await;
-                match refusal.class() {
+                self.release(&claim).await;
+                Ok(match refusal.class() {
                     Class::Busy => Outcome::Pending,
                     _ => Outcome::Unavailable,
-                }
+                })
             }
         }
     }
 
+    async fn fail(&self, claim: &Claim, errcode: i64) {
+        if let Err(error) = self.services.store.fail_claim(claim, errcode).await {
+            tracing::warn!("{error}");
+        }
+    }
+
     async fn release(&self, claim: &Claim) {
-        if let Err(error) = self.store.release_claim(claim, self.clock.now()).await {
+        let retry_at = self.services.clock.now() + retry_after(claim.attempts);
+        if let Err(error) = self.services.store.release_claim(claim, retry_at).await {
             tracing::warn!("the claim's lease stays until it ends: {error}");
         }
     }
 
     /// What is in the table for an account whose code was exchanged before.
     async fn stored(&self, appid: Appid) -> Outcome {
-        match self.store.record(&appid).await {
+        match self.services.store.record(&appid).await {
             Ok(Some(record)) => account(&appid, &record),
             Ok(None) => {
                 tracing::error!(authorizer.appid = %appid, "the record of an exchanged code is missing");
@@ -257,6 +256,18 @@ enum Claimed {
     Failed(i64),
 }
 
+/// The code was spent by an earlier try, and what it brought did not reach us. The lease is still held.
+struct Spent(Claim);
+
+/// After how many seconds the sweep takes up a claim that was given back `attempts` times before: at once,
+/// then after one minute, two, four, at most an hour.
+fn retry_after(attempts: u32) -> i64 {
+    match attempts {
+        0 => 0,
+        attempts => (60 << (attempts - 1).min(6)).min(3600),
+    }
+}
+
 /// What a final errcode of `api_query_auth` means for the code; [`Outcome::Unavailable`] if it is not final.
 fn failed(errcode: i64) -> Outcome {
     /// "invalid args": what WeChat says to a code that is none.
@@ -265,7 +276,9 @@ fn failed(errcode: i64) -> Outcome {
         Class::CodeInvalid => Outcome::CodeInvalid,
         Class::BadRequest if errcode == INVALID_ARGS => Outcome::CodeInvalid,
         Class::CodeSpent => Outcome::CodeSpent,
-        Class::NotAuthorized | Class::RefreshTokenRejected => Outcome::NotAuthorized,
+        Class::NotAuthorized | Class::PermissionMissing | Class::RefreshTokenRejected => {
+            Outcome::NotAuthorized
+        }
         _ => Outcome::Unavailable,
     }
 }
@@ -276,7 +289,7 @@ fn account(appid: &Appid, record: &Record) -> Outcome {
             authorizer_appid: appid.clone(),
             nick_name: record.nick_name.clone(),
             permission_set_ids: record.permission_set_ids.clone(),
-            has_tokens: record.has_access_token || record.has_refresh_token,
+            has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
         }),
         Some(Status::Unauthorized) | None => Outcome::NotAuthorized,
     }

@@ -8,15 +8,20 @@
 //! # Layout
 //!
 //! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
-//! - [`exchange`]: authorization code → grant → record; [`component`]: the platform's own token.
+//! - [`refresh`]: keeps every token fresh; [`token`]: gives one out.
+//! - [`exchange`]: authorization code → grant → record; [`authorizer`]: the tokens that follow;
+//!   [`component`]: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
 //! - [`page`], [`visit`]: what a merchant sees.
-//! - [`config`], [`secrets`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
+//! - [`config`], [`secrets`], [`services`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
 
 pub mod authorize;
 pub mod callback;
 pub mod events;
+pub mod refresh;
+pub mod token;
 
+pub mod authorizer;
 pub mod component;
 pub mod exchange;
 
@@ -32,3 +37,4 @@ pub mod deadline;
 pub mod http;
 pub mod log;
 pub mod secrets;
+pub mod services;

@@ -4,10 +4,13 @@ use std::env;
 use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
-use lambda_http::{Error, service_fn};
+use lambda_http::{Error, lambda_runtime, service_fn};
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
-use wechat_authorizer::{authorize, callback, events, http, log};
+use wechat_authorizer::{authorize, callback, events, http, log, refresh, token};
+
+const NO_FUNCTION: &str =
+    "environment variable _HANDLER names no function: expected authorize, callback, events, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -31,23 +34,29 @@ async fn run() -> Result<(), Error> {
         .http_client(http::aws_client(client.clone()))
         .load()
         .await;
-    let function = env::var("_HANDLER").unwrap_or_default();
-    match function.as_str() {
+    let clock = Clock::default();
+    match env::var("_HANDLER").unwrap_or_default().as_str() {
         "authorize" => {
-            let app = authorize::App::new(&config, &aws, client, Clock::default());
+            let app = authorize::App::new(&config, &aws, client, clock);
             lambda_http::run(service_fn(|event| authorize::handle(&app, event))).await
         }
         "callback" => {
-            let app = callback::App::new(&config, &aws, client, Clock::default());
+            let app = callback::App::new(&config, &aws, client, clock);
             lambda_http::run(service_fn(|event| callback::handle(&app, event))).await
         }
         "events" => {
-            let app = events::App::new(&config, &aws, client, Clock::default());
+            let app = events::App::new(&config, &aws, client, clock);
             lambda_http::run(service_fn(|event| events::handle(&app, event))).await
         }
-        _ => {
-            Err("environment variable _HANDLER names no function: expected authorize, callback or events"
-                .into())
+        "refresh" => {
+            // Boxed, because the compiler gives up on the size of a future that is nested as deep.
+            let app = refresh::App::new(&config, &aws, client, clock);
+            lambda_runtime::run(service_fn(|event| Box::pin(refresh::handle(&app, event)))).await
         }
+        "token" => {
+            let app = token::App::new(&config, &aws, client, clock);
+            lambda_runtime::run(service_fn(|event| token::handle(&app, event))).await
+        }
+        _ => Err(NO_FUNCTION.into()),
     }
 }

@@ -4,8 +4,11 @@
 mod authorizer;
 mod claim;
 mod component_token;
+mod due;
+mod grant;
 mod item;
 mod launch;
+mod pending;
 mod ticket;
 
 use std::time::Duration;
@@ -22,6 +25,7 @@ use thiserror::Error;
 pub use authorizer::{Record, Status};
 pub use claim::{Claim, ClaimOutcome, Landed};
 pub use component_token::StoredToken;
+pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
 pub use launch::State;
 pub use ticket::Ticket;
 

@@ -9,10 +9,14 @@ mod push;
 mod secret;
 mod value;
 
-pub use answer::{AccessToken, AccountType, AuthorizerInfo, ConfirmInfo, Grant, PermissionSet, Profile};
-pub use client::Client;
+pub use answer::{
+    AccessToken, AccountType, AuthorizerInfo, AuthorizerList, ConfirmInfo, Grant, ListedAccount,
+    PermissionSet, Profile, RefreshedToken,
+};
+pub use client::{Client, LIST_PAGE};
 pub(crate) use code::sha256_hex;
 pub use code::{AuthorizationCode, MalformedCode};
+pub(crate) use error::masked;
 pub use error::{CallError, Class, Refusal};
 pub use push::{Authorized, Info, Push, PushError, Signature};
 pub use secret::{ComponentSecret, MalformedSecret};

@@ -52,14 +52,14 @@ impl Exchange {
     }
 
     /// Writes the grant, however long it takes. Returns the record instead if it is newer.
-    async fn put_grant(&self, claim: &Claim, grant: &Grant) -> Option<Record> {
+    pub(super) async fn put_grant(&self, claim: &Claim, grant: &Grant) -> Option<Record> {
         let mut known = None;
         loop {
-            let now = self.clock.now();
+            let now = self.services.clock.now();
             let request_token = unique_id();
             let mut tries = 0;
             let landed = loop {
-                match self.store.put_grant(claim, grant, known.as_ref(), now, &request_token).await {
+                match self.services.store.put_grant(claim, grant, known.as_ref(), now, &request_token).await {
                     Ok(landed) => break landed,
                     Err(error) => {
                         tries += 1;
@@ -71,7 +71,8 @@ impl Exchange {
             match landed {
                 Landed::Written => return None,
                 Landed::Conflict(record) if record.is_newer_than(claim.event_time) => {
-                    if let Err(error) = self.store.close_claim(claim, &grant.authorizer_appid).await {
+                    if let Err(error) = self.services.store.close_claim(claim, &grant.authorizer_appid).await
+                    {
                         tracing::warn!("{error}");
                     }
                     return Some(*record);
@@ -92,7 +93,7 @@ impl Exchange {
         let appid = &grant.authorizer_appid;
         let deadline = writing.within(INTRODUCTION);
         let introduction = async {
-            let info = match self.wechat.authorizer_info(token, appid, deadline.remaining()).await {
+            let info = match self.services.wechat.authorizer_info(token, appid, deadline.remaining()).await {
                 Ok(info) => info,
                 Err(error) => {
                     tracing::warn!(authorizer.appid = %appid, errcode = error.errcode(), "no profile: {error}");
@@ -100,8 +101,8 @@ impl Exchange {
                 }
             };
             let missing = info.refresh_token.as_ref().filter(|_| grant.refresh_token.is_none());
-            let now = self.clock.now();
-            let put = self.store.put_profile(appid, claim.event_time, &info.profile, missing, now);
+            let now = self.services.clock.now();
+            let put = self.services.store.put_profile(appid, claim.event_time, &info.profile, missing, now);
             if let Err(error) = put.await {
                 tracing::warn!(authorizer.appid = %appid, "{error}");
             }

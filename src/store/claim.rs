@@ -29,6 +29,8 @@ pub struct Claim {
     pub state: Option<String>,
     /// Whether an earlier attempt may have spent the code without telling us what it brought.
     pub maybe_spent: bool,
+    /// How often it was given back unfinished.
+    pub attempts: u32,
 }
 
 /// What became of an attempt to claim a code.
@@ -110,6 +112,7 @@ impl Store {
             authorizer_appid: authorizer_appid.cloned(),
             state: state.map(|state| state.as_str().to_owned()),
             maybe_spent: false,
+            attempts: 0,
         };
         match update.update_expression(set).send().await {
             Ok(output) => Ok(ClaimOutcome::Claimed(match output.attributes {
@@ -152,16 +155,19 @@ impl Store {
         written("annotate a claim", update.update_expression(set).send().await).map(|_| ())
     }
 
-    /// Gives the claim back, unfinished. A lease that is no longer ours is left alone.
-    pub async fn release_claim(&self, claim: &Claim, now: i64) -> Result<(), StoreError> {
+    /// Gives the claim back, unfinished; the sweep takes it up again at `retry_at`. A lease that is no longer
+    /// ours is left alone.
+    pub async fn release_claim(&self, claim: &Claim, retry_at: i64) -> Result<(), StoreError> {
         let update = self
             .update_claim(claim)
             .update_expression(
-                "SET pending_at = :now, maybe_spent = :maybe_spent REMOVE lease_owner, lease_until",
+                "SET pending_at = :retry_at, maybe_spent = :maybe_spent, attempts = :attempts \
+                 REMOVE lease_owner, lease_until",
             )
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", string(&claim.owner))
-            .expression_attribute_values(":now", number(now))
+            .expression_attribute_values(":retry_at", number(retry_at))
+            .expression_attribute_values(":attempts", number(i64::from(claim.attempts) + 1))
             .expression_attribute_values(":maybe_spent", AttributeValue::Bool(claim.maybe_spent));
         written("release a claim", update.send().await).map(|_| ())
     }
@@ -204,7 +210,7 @@ impl Store {
         now: i64,
         token: &str,
     ) -> Result<Landed, StoreError> {
-        let record = self.grant_update(claim, grant, known, now);
+        let record = self.grant_update(claim.event_time, claim.state.as_deref(), grant, known, now);
         let done = Update::builder()
             .table_name(&self.platform_table)
             .key("pk", self.platform_key_of("code", &claim.digest))
@@ -215,12 +221,33 @@ impl Store {
             .expression_attribute_values(":appid", string(grant.authorizer_appid.as_str()))
             .build()
             .expect("table, key and expression are set");
+        self.transact_grant(record, Some(done), token).await
+    }
+
+    /// Writes a grant that no code brought: one that WeChat says is in force since `event_time`.
+    pub async fn restore_grant(
+        &self,
+        event_time: i64,
+        grant: &Grant,
+        known: Option<&Record>,
+        now: i64,
+        token: &str,
+    ) -> Result<Landed, StoreError> {
+        self.transact_grant(self.grant_update(event_time, None, grant, known, now), None, token).await
+    }
+
+    async fn transact_grant(
+        &self,
+        record: Update,
+        done: Option<Update>,
+        token: &str,
+    ) -> Result<Landed, StoreError> {
+        let item = |update| TransactWriteItem::builder().update(update).build();
         let result = self
             .client
             .transact_write_items()
             .client_request_token(token)
-            .transact_items(TransactWriteItem::builder().update(record).build())
-            .transact_items(TransactWriteItem::builder().update(done).build())
+            .set_transact_items(Some([Some(record), done].into_iter().flatten().map(item).collect()))
             .send()
             .await;
         let Err(error) = result else { return Ok(Landed::Written) };
@@ -256,10 +283,10 @@ impl Store {
 
 /// What a finished claim no longer has.
 const FINISHED: &str =
-    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent";
+    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent, attempts";
 
 /// The claim after taking it over from an owner that released it or died.
-fn taken_over(given: Claim, before: &Item) -> Claim {
+pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
     let died = before.contains_key("lease_owner");
     let maybe_spent = before.get("maybe_spent").and_then(|value| value.as_bool().ok()).copied();
     Claim {
@@ -267,6 +294,9 @@ fn taken_over(given: Claim, before: &Item) -> Claim {
         authorizer_appid: appid(before, "authorizer_appid").or(given.authorizer_appid),
         state: text(before, "state").map(str::to_owned).or(given.state),
         maybe_spent: died || maybe_spent.unwrap_or(false),
+        attempts: integer(before, "attempts")
+            .and_then(|attempts| attempts.try_into().ok())
+            .unwrap_or_default(),
         ..given
     }
 }

@@ -53,6 +53,56 @@ impl AccessToken {
     }
 }
 
+/// The answer of `api_authorizer_token`.
+#[derive(Clone, Debug)]
+pub struct RefreshedToken {
+    /// The new access token.
+    pub access_token: AccessToken,
+    /// The refresh token to use from now on, where WeChat sent one.
+    pub refresh_token: Option<SecretString>,
+}
+
+/// One page of `api_get_authorizer_list`.
+#[derive(Clone, Debug)]
+pub struct AuthorizerList {
+    /// How many accounts there are on all pages.
+    pub total_count: usize,
+    /// How many elements the page has, readable or not.
+    pub length: usize,
+    /// The accounts on this page.
+    pub accounts: Vec<ListedAccount>,
+}
+
+/// An account that authorizes the platform.
+#[derive(Clone, Debug)]
+pub struct ListedAccount {
+    /// The account.
+    pub authorizer_appid: Appid,
+    /// Absent until a code of the authorization was exchanged.
+    pub refresh_token: Option<SecretString>,
+    /// When the account authorized, in epoch seconds.
+    pub auth_time: i64,
+}
+
+impl AuthorizerList {
+    pub(crate) fn read(answer: &Value) -> Option<Self> {
+        let list = answer["list"].as_array()?;
+        let accounts = list.iter().filter_map(|account| {
+            Some(ListedAccount {
+                authorizer_appid: Appid::parse(&text(&account["authorizer_appid"])?)?,
+                refresh_token: secret(&account["refresh_token"]),
+                auth_time: integer(&account["auth_time"]).unwrap_or_default(),
+            })
+        });
+        let total_count = integer(&answer["total_count"]).and_then(|count| count.try_into().ok());
+        Some(Self {
+            total_count: total_count.unwrap_or(list.len()),
+            length: list.len(),
+            accounts: accounts.collect(),
+        })
+    }
+}
+
 /// What a merchant granted: the answer of `api_query_auth`.
 ///
 /// Source: 第三方平台 / 授权账号 / 获取刷新令牌 (getAuthorizerRefreshToken).

@@ -7,7 +7,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::answer::{self, AccessToken, AuthorizerInfo, Grant};
+use super::answer::{self, AccessToken, AuthorizerInfo, AuthorizerList, Grant, RefreshedToken};
 use super::{Appid, AuthorizationCode, CallError};
 
 /// WeChat's API as one platform sees it.
@@ -23,6 +23,9 @@ pub struct Client {
 
 /// A call that takes longer will not answer.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
+
+/// The most accounts that one call of `api_get_authorizer_list` returns.
+pub const LIST_PAGE: usize = 500;
 
 /// The errcode for a request without a token, or with one under a name that WeChat does not look at.
 const TOKEN_MISSING: i64 = 41001;
@@ -106,6 +109,47 @@ impl Client {
         });
         let (answer, _) = self.post("api_get_authorizer_info", Some(component_token), &body, limit).await?;
         Ok(AuthorizerInfo::read(&answer))
+    }
+
+    /// `api_authorizer_token`: a new access token of an account. The refresh token in the answer is normally
+    /// the one that was sent; whatever comes back is the one to keep.
+    pub async fn authorizer_token(
+        &self,
+        component_token: &SecretString,
+        authorizer_appid: &Appid,
+        refresh_token: &SecretString,
+        limit: Duration,
+    ) -> Result<RefreshedToken, CallError> {
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "authorizer_appid": authorizer_appid.as_str(),
+            "authorizer_refresh_token": refresh_token.expose_secret(),
+        });
+        let (answer, unreadable) =
+            self.post("api_authorizer_token", Some(component_token), &body, limit).await?;
+        let access_token = AccessToken::read(&answer, "authorizer_access_token").ok_or(unreadable)?;
+        Ok(RefreshedToken {
+            access_token,
+            refresh_token: answer::secret(&answer["authorizer_refresh_token"]),
+        })
+    }
+
+    /// `api_get_authorizer_list`: the accounts that authorize the platform, from `offset` on, at most
+    /// [`LIST_PAGE`] of them.
+    pub async fn authorizer_list(
+        &self,
+        component_token: &SecretString,
+        offset: usize,
+        limit: Duration,
+    ) -> Result<AuthorizerList, CallError> {
+        let body = json!({
+            "component_appid": self.component_appid.as_str(),
+            "offset": offset,
+            "count": LIST_PAGE,
+        });
+        let (answer, unreadable) =
+            self.post("api_get_authorizer_list", Some(component_token), &body, limit).await?;
+        AuthorizerList::read(&answer).ok_or(unreadable)
     }
 
     /// Posts `body` and reads the answer. The second value is the error for an answer that lacks what the

@@ -118,6 +118,8 @@ pub enum Class {
     CodeSpent,
     /// The merchant's account does not, or no longer, authorize the platform.
     NotAuthorized,
+    /// The merchant did not grant the permission set that the call needs.
+    PermissionMissing,
     /// The refresh token is lost or was replaced.
     RefreshTokenRejected,
     /// The `component_verify_ticket` is missing, stale or wrong.
@@ -144,7 +146,8 @@ impl Class {
             40001 | 40014 | 40094 | 42001 | 42006 => Self::TokenRejected,
             61009 => Self::CodeInvalid,
             61010 => Self::CodeSpent,
-            61003 | 61007 | 61017 => Self::NotAuthorized,
+            61003 => Self::NotAuthorized,
+            61007 | 61017 => Self::PermissionMissing,
             42002 | 42007 | 61023 => Self::RefreshTokenRejected,
             40091 | 61005 | 61006 => Self::TicketRejected,
             45009 => Self::QuotaExceeded,
@@ -191,7 +194,7 @@ impl Class {
             }
             Self::CodeInvalid => "nothing to do: the code is cut off, made up, or another platform's",
             Self::CodeSpent => "nothing to do: the merchant authorizes again",
-            Self::NotAuthorized => {
+            Self::NotAuthorized | Self::PermissionMissing => {
                 "nothing to do: the merchant authorizes again, with the permission set that is needed"
             }
             Self::RefreshTokenRejected => {

@@ -1,0 +1,176 @@
+//! Exchanges that were left pending: tried again, or completed from what WeChat has of the grant.
+
+use std::time::Duration;
+
+use super::{Exchange, FOR_ANSWERING, FOR_WRITING, LEASE_MARGIN, LONGEST, Outcome, Spent};
+use crate::component::{Cause, report};
+use crate::deadline::{Deadline, unique_id};
+use crate::store::{Claim, StoreError};
+use crate::wechat::{Appid, AuthorizerList, Class, Grant, LIST_PAGE, ListedAccount};
+
+/// How long a code lives, in seconds. The redirect says an hour; older pages of WeChat say ten minutes.
+const CODE_LIFE: i64 = 3600;
+
+/// For how long an account is looked for whose code was spent, in seconds.
+const LOOKED_FOR: i64 = 86_400;
+
+/// An account authorized at most so many seconds before, or after, the event that brought its code.
+const BEFORE_EVENT: i64 = 600;
+const AFTER_EVENT: i64 = 60;
+
+/// WeChat's word for a code that is expired or used.
+const CODE_SPENT: i64 = 61010;
+
+/// What came of taking up a pending exchange.
+#[derive(Clone, Debug)]
+pub enum Finished {
+    /// The grant is stored. Whether it has an access token is for the refresh to see.
+    Stored(Appid),
+    /// There is nothing to be had for the code.
+    Failed,
+    /// It stays pending, or somebody else has it.
+    Pending,
+    /// The code is spent and nobody knows for which account: [`Exchange::find`] it.
+    Unknown(Claim),
+}
+
+impl Exchange {
+    /// Takes up the pending exchange of the code with this digest.
+    pub async fn finish(&self, digest: &str, deadline: Deadline) -> Result<Finished, StoreError> {
+        let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
+        let now = self.services.clock.now();
+        let lease_until = now + writing.remaining().as_secs() as i64 + LEASE_MARGIN;
+        let reclaimed = self.services.store.reclaim(digest, &unique_id(), now, lease_until).await?;
+        let Some((claim, code)) = reclaimed else { return Ok(Finished::Pending) };
+        let spent = if now < claim.event_time + CODE_LIFE {
+            match self.exchange(&code, claim, None, writing).await {
+                Ok(Outcome::Stored(account)) => return Ok(Finished::Stored(account.authorizer_appid)),
+                Ok(Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
+                    return Ok(Finished::Failed);
+                }
+                Ok(_) => return Ok(Finished::Pending),
+                Err(Spent(claim)) => claim,
+            }
+        } else {
+            claim
+        };
+        match spent.authorizer_appid.clone() {
+            Some(appid) => self.recover(spent, &appid, writing).await,
+            None if now > spent.event_time + LOOKED_FOR => {
+                tracing::error!("a spent code cannot be matched with an account: run reconcile");
+                self.fail(&spent, CODE_SPENT).await;
+                Ok(Finished::Failed)
+            }
+            None => Ok(Finished::Unknown(spent)),
+        }
+    }
+
+    /// Looks for the accounts of spent codes among all that authorize the platform. A code is matched with an
+    /// account only if no other can be meant; for the rest, `reconcile` restores the records.
+    pub async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Result<Vec<Appid>, StoreError> {
+        let calling = deadline.reserving(FOR_WRITING);
+        let mut candidates: Vec<Vec<ListedAccount>> = vec![Vec::new(); claims.len()];
+        let complete = self.walk_list(calling, |account| {
+            for (claim, candidates) in claims.iter().zip(&mut candidates) {
+                let window = claim.event_time - BEFORE_EVENT..=claim.event_time + AFTER_EVENT;
+                if window.contains(&account.auth_time) {
+                    candidates.push(account.clone());
+                }
+            }
+        });
+        let complete = complete.await;
+        let mut found = Vec::new();
+        for (claim, candidates) in claims.into_iter().zip(candidates) {
+            let mut unknown = Vec::new();
+            for account in candidates {
+                let record = self.services.store.record(&account.authorizer_appid).await?;
+                let known = record.is_some_and(|record| {
+                    record.refresh_token.is_some() && record.is_newer_than(account.auth_time - 1)
+                });
+                if !known {
+                    unknown.push(account);
+                }
+            }
+            match unknown.as_slice() {
+                [account] if complete => {
+                    if let Finished::Stored(appid) =
+                        self.recover(claim, &account.authorizer_appid, deadline).await?
+                    {
+                        found.push(appid);
+                    }
+                }
+                _ => self.release(&claim).await,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Shows `visit` every account of the list. False if the list could not be read to its end.
+    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) -> bool {
+        let mut offset = 0;
+        loop {
+            let request = |token, limit: Duration| async move {
+                self.services.wechat.authorizer_list(&token, offset, limit).await
+            };
+            let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
+                Ok((page, _)) => page,
+                Err(failure) => {
+                    match failure.cause {
+                        Cause::Component(error) => report(&error),
+                        Cause::Call(error) => report(&error.into()),
+                    }
+                    return false;
+                }
+            };
+            page.accounts.iter().for_each(&mut visit);
+            offset += LIST_PAGE;
+            if page.length == 0 || offset >= page.total_count {
+                return true;
+            }
+        }
+    }
+
+    /// Completes the grant of a spent code from what WeChat has of the account.
+    async fn recover(&self, claim: Claim, appid: &Appid, writing: Deadline) -> Result<Finished, StoreError> {
+        let calling = writing.reserving(FOR_WRITING);
+        let request =
+            |token, limit| async move { self.services.wechat.authorizer_info(&token, appid, limit).await };
+        let info = match self.services.component.call(None, calling, request).await {
+            Ok((info, _)) => info,
+            Err(failure) => return self.unrecovered(&claim, failure.cause).await,
+        };
+        if info.refresh_token.is_none() {
+            tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
+            self.fail(&claim, CODE_SPENT).await;
+            return Ok(Finished::Failed);
+        }
+        let grant = Grant {
+            authorizer_appid: appid.clone(),
+            access_token: None,
+            refresh_token: info.refresh_token,
+            func_info: info.func_info,
+        };
+        match writing.limit(self.put_grant(&claim, &grant)).await {
+            None => return Ok(Finished::Pending),
+            Some(Some(_newer)) => return Ok(Finished::Stored(appid.clone())),
+            Some(None) => {}
+        }
+        let now = self.services.clock.now();
+        self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now).await?;
+        tracing::info!(authorizer.appid = %appid, "a grant whose answer was lost is recovered");
+        Ok(Finished::Stored(appid.clone()))
+    }
+
+    async fn unrecovered(&self, claim: &Claim, cause: Cause) -> Result<Finished, StoreError> {
+        match cause {
+            Cause::Call(error) if error.class() == Class::NotAuthorized => {
+                self.fail(claim, error.errcode()).await;
+                return Ok(Finished::Failed);
+            }
+            Cause::Call(error) => report(&error.into()),
+            Cause::Component(error) => report(&error),
+        }
+        self.release(claim).await;
+        Ok(Finished::Pending)
+    }
+}

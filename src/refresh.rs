@@ -1,0 +1,206 @@
+//! `refresh`, every minute: renews the component token, finishes pending exchanges, refreshes the tokens that
+//! are due.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt};
+use lambda_http::{Error, LambdaEvent};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::authorizer::{Authorizers, Refreshed};
+use crate::clock::Clock;
+use crate::component::report;
+use crate::config::{Config, RefreshMode};
+use crate::deadline::Deadline;
+use crate::exchange::{Exchange, Finished};
+use crate::services::Services;
+use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
+use crate::wechat::Appid;
+
+/// How many calls of WeChat are under way at a time.
+const CONCURRENCY: usize = 32;
+
+/// How many due accounts are read from each shard at a time.
+const PAGE: i32 = 64;
+
+/// How many pending exchanges are taken up at a time, and how many times in one run.
+const PENDING_PAGE: i32 = 100;
+const PENDING_PAGES: u32 = 20;
+
+/// What is left over for the summary.
+const FOR_SUMMARY: Duration = Duration::from_secs(2);
+
+/// A refresh that is begun with less time left may not be finished.
+const SHORTEST: Duration = Duration::from_secs(8);
+
+/// With `REFRESH_MODE=on-demand`, how long after it was due a token is refreshed all the same, in seconds, so
+/// that WeChat does not forget the authorization.
+const FORGOTTEN: i64 = 20 * 86_400;
+
+/// What the function depends on.
+#[derive(Debug)]
+pub struct App {
+    services: Services,
+    exchange: Exchange,
+    authorizers: Authorizers,
+    mode: RefreshMode,
+}
+
+/// What a run did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Tokens refreshed.
+    pub refreshed: usize,
+    /// Tokens that could not be refreshed; their records say why.
+    pub failed: usize,
+    /// Accounts of which WeChat said that the merchant revoked.
+    pub revoked: usize,
+    /// Pending exchanges that are in the table now.
+    pub pending_finished: usize,
+    /// Accounts that are due and were not reached.
+    pub remaining: usize,
+}
+
+impl App {
+    /// An instance of the function, as a cold start makes it.
+    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        let services = Services::new(config, aws, http, clock);
+        Self {
+            exchange: Exchange::new(services.clone()),
+            authorizers: Authorizers::new(services.clone()),
+            services,
+            mode: config.refresh_mode,
+        }
+    }
+}
+
+/// One run. The event is the schedule's and says nothing.
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Error> {
+    let span = tracing::error_span!("refresh", request_id = event.context.request_id);
+    async {
+        let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
+        let summary = run(app, deadline).await.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+        let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
+        tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
+        Ok(summary)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
+    let mut summary = Summary::default();
+    let able = match app.services.component.renew(deadline).await {
+        Ok(()) => true,
+        Err(error) => {
+            report(&error);
+            false
+        }
+    };
+    // Without a component token nothing can be done, and no merchant is at fault.
+    if able {
+        finish_pending(app, &mut summary, deadline).await?;
+        refresh_due(app, &mut summary, deadline).await?;
+    } else {
+        summary.remaining = count_due(app).await?;
+    }
+    Ok(summary)
+}
+
+async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
+    let mut unknown = Vec::new();
+    for _ in 0..PENDING_PAGES {
+        let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
+        let begun = digests.iter().take_while(|_| deadline.remaining() > SHORTEST);
+        let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
+        let mut finishing = stream::iter(finishing).buffer_unordered(CONCURRENCY);
+        while let Some(finished) = finishing.next().await {
+            match finished {
+                Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
+                Ok(Finished::Unknown(claim)) => unknown.push(claim),
+                Ok(Finished::Failed | Finished::Pending) => {}
+                Err(error) => tracing::warn!("a pending exchange is left for the next run: {error}"),
+            }
+        }
+        if digests.len() < PENDING_PAGE as usize || deadline.remaining() <= SHORTEST {
+            break;
+        }
+    }
+    if !unknown.is_empty() {
+        for appid in app.exchange.find(unknown, deadline).await? {
+            complete(app, summary, &appid, deadline).await;
+        }
+    }
+    Ok(())
+}
+
+/// A pending grant is stored; one that was recovered has no access token yet.
+async fn complete(app: &App, summary: &mut Summary, appid: &Appid, deadline: Deadline) {
+    summary.pending_finished += 1;
+    if let Err(error) = app.authorizers.refresh(appid, &Reason::Useless(None), deadline).await {
+        tracing::warn!(authorizer.appid = %appid, "the access token is left for the next run: {error}");
+    }
+}
+
+async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
+    let due_by = due_by(app);
+    let stopped = AtomicBool::new(app.services.store.is_quota_exceeded(app.services.clock.now()).await?);
+    let mut shards: Vec<(u8, Option<Cursor>)> = (0..REFRESH_SHARDS).map(|shard| (shard, None)).collect();
+    let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
+    while !shards.is_empty() && in_time() {
+        let pages = shards.into_iter().map(|(shard, after)| async move {
+            app.services.store.due(shard, due_by, PAGE, after).await.map(|page| (shard, page))
+        });
+        let pages = try_join_all(pages).await?;
+        let mut due: Vec<&(i64, Appid)> = pages.iter().flat_map(|(_, page)| &page.accounts).collect();
+        due.sort_by_key(|(due_at, _)| *due_at);
+        let begun = due.iter().take_while(|_| in_time());
+        let stopped = &stopped;
+        let refreshing = begun.map(|(_, appid)| async move {
+            let refreshed = app.authorizers.refresh(appid, &Reason::DueBy(due_by), deadline).await;
+            if let Ok(Refreshed::Stopped(_)) = refreshed {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            refreshed.inspect_err(|error| tracing::warn!(authorizer.appid = %appid, "{error}"))
+        });
+        let mut refreshing = stream::iter(refreshing).buffer_unordered(CONCURRENCY);
+        while let Some(refreshed) = refreshing.next().await {
+            match refreshed {
+                Ok(Refreshed::Done) => summary.refreshed += 1,
+                Ok(Refreshed::Failed) | Err(_) => summary.failed += 1,
+                Ok(Refreshed::Revoked) => summary.revoked += 1,
+                Ok(Refreshed::NotOurs | Refreshed::Stopped(_)) => {}
+            }
+        }
+        drop(refreshing);
+        shards = pages
+            .into_iter()
+            .filter_map(|(shard, page)| page.next.map(|cursor| (shard, Some(cursor))))
+            .collect();
+    }
+    if !in_time() {
+        summary.remaining = count_due(app).await?;
+    }
+    Ok(())
+}
+
+async fn count_due(app: &App) -> Result<usize, StoreError> {
+    let due_by = due_by(app);
+    let counts = (0..REFRESH_SHARDS).map(|shard| app.services.store.count_due(shard, due_by));
+    let counts = try_join_all(counts).await?;
+    Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
+}
+
+/// The time by which a token must have become due to be refreshed now.
+fn due_by(app: &App) -> i64 {
+    let now = app.services.clock.now();
+    match app.mode {
+        RefreshMode::Proactive => now,
+        RefreshMode::OnDemand => now - FORGOTTEN,
+    }
+}

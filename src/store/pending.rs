@@ -1,0 +1,98 @@
+//! Claims whose exchange is not finished, and what keeps calls from being made.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::claim::{Claim, taken_over};
+use super::item::{integer, number, string, text};
+use super::{Store, StoreError, written};
+use crate::wechat::AuthorizationCode;
+
+impl Store {
+    /// The digests of at most `limit` codes whose exchange is to be taken up at `now`, the longest pending
+    /// first.
+    pub async fn pending(&self, now: i64, limit: i32) -> Result<Vec<String>, StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.platform_table)
+            .index_name("pending")
+            .key_condition_expression("pending = :component AND pending_at <= :now")
+            .expression_attribute_values(":component", string(self.component_appid.as_str()))
+            .expression_attribute_values(":now", number(now))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::of("find pending claims", &error))?;
+        let digest = |key: &str| key.rsplit_once('#').map(|(_, digest)| digest.to_owned());
+        Ok(output.items().iter().filter_map(|item| text(item, "pk").and_then(digest)).collect())
+    }
+
+    /// Takes over an unfinished claim that nobody holds, with its code. None if it is finished or held.
+    pub async fn reclaim(
+        &self,
+        digest: &str,
+        owner: &str,
+        now: i64,
+        lease_until: i64,
+    ) -> Result<Option<(Claim, AuthorizationCode)>, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.platform_table)
+            .key("pk", self.platform_key_of("code", digest))
+            .update_expression("SET lease_owner = :owner, lease_until = :until, pending_at = :until")
+            .condition_expression(
+                "#status = :claimed AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":claimed", string("claimed"))
+            .expression_attribute_values(":owner", string(owner))
+            .expression_attribute_values(":until", number(lease_until))
+            .expression_attribute_values(":now", number(now))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await;
+        let before = match result {
+            Ok(output) => output.attributes.unwrap_or_default(),
+            Err(error) => return written("take over a claim", Err(error)).map(|_| None),
+        };
+        let code = text(&before, "authorization_code").and_then(|code| AuthorizationCode::parse(code).ok());
+        let given = Claim {
+            digest: digest.to_owned(),
+            owner: owner.to_owned(),
+            event_time: now,
+            authorizer_appid: None,
+            state: None,
+            maybe_spent: false,
+            attempts: 0,
+        };
+        Ok(code.map(|code| (taken_over(given, &before), code)))
+    }
+
+    /// Whether the day's quota of `api_authorizer_token` is known to be used up at `now`.
+    pub async fn is_quota_exceeded(&self, now: i64) -> Result<bool, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.platform_table)
+            .key("pk", self.platform_key("quota"))
+            .send()
+            .await
+            .map_err(|error| StoreError::of("read the quota", &error))?;
+        Ok(output.item.and_then(|item| integer(&item, "expires_at")).is_some_and(|until| now < until))
+    }
+
+    /// Notes that the day's quota of `api_authorizer_token` is used up until `until`.
+    pub async fn put_quota_exceeded(&self, until: i64) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.platform_table)
+            .key("pk", self.platform_key("quota"))
+            .update_expression("SET expires_at = :until")
+            .expression_attribute_values(":until", number(until))
+            .send()
+            .await;
+        written("note the quota", result).map(|_| ())
+    }
+}
