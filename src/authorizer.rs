@@ -285,6 +285,32 @@ impl Authorizers {
         }
     }
 
+    /// Asks WeChat whether an account that is not on its list revoked, and if so removes its tokens.
+    pub async fn confirm(
+        &self,
+        authorizer_appid: &Appid,
+        dry_run: bool,
+        deadline: Deadline,
+    ) -> Result<Restored, StoreError> {
+        // Read before the question, so that a grant made after it is newer than the answer.
+        let record = self.services.store.record(authorizer_appid).await?.unwrap_or_default();
+        let began = self.services.clock.now();
+        match self.info(authorizer_appid, deadline.reserving(FOR_WRITING)).await {
+            Ok(_) => return Ok(Restored::Unchanged),
+            Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {}
+            Err(_) => return Ok(Restored::Failed),
+        }
+        if dry_run {
+            return Ok(Restored::Revoked);
+        }
+        let (now, revoked_at) = (self.services.clock.now(), revoked_at(began, &record));
+        if !self.services.store.revoke(authorizer_appid, revoked_at, now).await? {
+            return Ok(Restored::Unchanged);
+        }
+        tracing::info!(authorizer.appid = %authorizer_appid, "WeChat says that the merchant revoked");
+        Ok(Restored::Revoked)
+    }
+
     /// Writes a restored grant over `record`, or over what is there instead if that is not newer.
     async fn put_restored(
         &self,
@@ -310,6 +336,11 @@ enum LookedUp {
     Same,
     Revoked,
     Lost,
+}
+
+/// The time that a revocation gets of which a call that began at `began` told.
+fn revoked_at(began: i64, record: &Record) -> i64 {
+    (began - CLOCKS_APART).max(record.authorized_at.unwrap_or_default())
 }
 
 /// When the grant was made that `record` lacks; none if it lacks nothing.

@@ -8,7 +8,8 @@
 //! # Layout
 //!
 //! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
-//! - [`refresh`]: keeps every token fresh; [`token`]: gives one out.
+//! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing;
+//!   [`token`]: gives one out.
 //! - [`exchange`]: authorization code → grant → record; [`authorizer`]: the tokens that follow;
 //!   [`component`]: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
@@ -18,6 +19,7 @@
 pub mod authorize;
 pub mod callback;
 pub mod events;
+pub mod reconcile;
 pub mod refresh;
 pub mod token;
 

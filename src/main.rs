@@ -7,10 +7,9 @@ use aws_config::BehaviorVersion;
 use lambda_http::{Error, lambda_runtime, service_fn};
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
-use wechat_authorizer::{authorize, callback, events, http, log, refresh, token};
+use wechat_authorizer::{authorize, callback, events, http, log, reconcile, refresh, token};
 
-const NO_FUNCTION: &str =
-    "environment variable _HANDLER names no function: expected authorize, callback, events, refresh or token";
+const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, events, reconcile, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -47,6 +46,10 @@ async fn run() -> Result<(), Error> {
         "events" => {
             let app = events::App::new(&config, &aws, client, clock);
             lambda_http::run(service_fn(|event| events::handle(&app, event))).await
+        }
+        "reconcile" => {
+            let app = reconcile::App::new(&config, &aws, client, clock);
+            lambda_runtime::run(service_fn(|event| Box::pin(reconcile::handle(&app, event)))).await
         }
         "refresh" => {
             // Boxed, because the compiler gives up on the size of a future that is nested as deep.

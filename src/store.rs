@@ -9,6 +9,7 @@ mod grant;
 mod item;
 mod launch;
 mod pending;
+mod survey;
 mod ticket;
 
 use std::time::Duration;

@@ -15,9 +15,19 @@ use crate::wechat::{AccessToken, Appid, RefreshedToken};
 /// writes a second; ten million accounts make about 3,000.
 pub const REFRESH_SHARDS: u8 = 16;
 
-/// Where to go on in a shard of the index.
+/// Where to go on in an index or a table.
 #[derive(Clone, Debug)]
 pub struct Cursor(Item);
+
+impl Cursor {
+    pub(super) fn from_key(key: Item) -> Self {
+        Self(key)
+    }
+
+    pub(super) fn into_key(self) -> Item {
+        self.0
+    }
+}
 
 /// Due accounts of one shard, the longest due first.
 #[derive(Clone, Debug)]
@@ -73,7 +83,7 @@ impl Store {
         let output = self
             .due_query(shard, now)
             .limit(limit)
-            .set_exclusive_start_key(after.map(|cursor| cursor.0))
+            .set_exclusive_start_key(after.map(Cursor::into_key))
             .send()
             .await
             .map_err(|error| StoreError::of("find due tokens", &error))?;
@@ -84,7 +94,7 @@ impl Store {
         };
         Ok(DuePage {
             accounts: output.items().iter().filter_map(of_this_platform).collect(),
-            next: output.last_evaluated_key.map(Cursor),
+            next: output.last_evaluated_key.map(Cursor::from_key),
         })
     }
 

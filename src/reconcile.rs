@@ -1,0 +1,202 @@
+//! `reconcile`, daily and by hand: compares the table with WeChat's own list of who authorizes the platform,
+//! and restores what is missing. Deletes nothing. A table that starts empty ends complete.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use futures_util::stream::{self, StreamExt};
+use lambda_http::{Error, LambdaEvent};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::authorizer::{Authorizers, Restored};
+use crate::clock::Clock;
+use crate::component::{Cause, report};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::services::Services;
+use crate::store::StoreError;
+use crate::wechat::{Appid, AuthorizerList, LIST_PAGE, ListedAccount};
+
+/// How many accounts are restored, or asked about, at a time.
+const CONCURRENCY: usize = 8;
+
+/// What is left over for the summary.
+const FOR_SUMMARY: Duration = Duration::from_secs(2);
+
+/// An account that is taken up with less time left may not be finished.
+const SHORTEST: Duration = Duration::from_secs(15);
+
+/// What the function depends on.
+#[derive(Debug)]
+pub struct App {
+    services: Services,
+    authorizers: Authorizers,
+}
+
+/// What a run found and did, in numbers of accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Accounts that WeChat listed.
+    pub listed: usize,
+    /// Records that were missing or had no valid token; restored, or to be restored if this is a dry run.
+    pub restored: usize,
+    /// Accounts of which WeChat confirmed that the merchant revoked.
+    pub revoked: usize,
+    /// Records that are as they should be.
+    pub unchanged: usize,
+    /// Accounts that could not be restored; the log says why.
+    pub failed: usize,
+    /// Whether the whole list was compared. If not, the next run goes on where this one stopped.
+    pub complete: bool,
+}
+
+impl App {
+    /// An instance of the function, as a cold start makes it.
+    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        let services = Services::new(config, aws, http, clock);
+        Self { authorizers: Authorizers::new(services.clone()), services }
+    }
+}
+
+/// One run. `dry_run` in the event reports without writing.
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Error> {
+    let span = tracing::error_span!("reconcile", request_id = event.context.request_id);
+    async {
+        let dry_run = event.payload["dry_run"].as_bool().unwrap_or(false);
+        let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
+        let run = Run { app, dry_run, deadline };
+        let summary = run.go().await.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+        let Summary { listed, restored, revoked, unchanged, failed, complete } = summary;
+        tracing::info!(dry_run, listed, restored, revoked, unchanged, failed, complete, "run finished");
+        Ok(summary)
+    }
+    .instrument(span)
+    .await
+}
+
+struct Run<'a> {
+    app: &'a App,
+    dry_run: bool,
+    deadline: Deadline,
+}
+
+impl Run<'_> {
+    async fn go(&self) -> Result<Summary, StoreError> {
+        let store = &self.app.services.store;
+        let mut summary = Summary::default();
+        let begin = if self.dry_run { 0 } else { store.reconciled_up_to().await? };
+        let mut offset = begin;
+        let mut listed = HashSet::new();
+        while self.in_time() {
+            let Some(page) = self.page(offset).await else { break };
+            summary.listed += page.accounts.len();
+            let finished = self.compare(&page.accounts, &mut summary).await?;
+            listed.extend(page.accounts.into_iter().map(|account| account.authorizer_appid));
+            tracing::info!(compared = offset + page.length, of = page.total_count, "list compared");
+            if !finished {
+                break;
+            }
+            offset += LIST_PAGE;
+            summary.complete = page.length == 0 || offset >= page.total_count;
+            if summary.complete {
+                break;
+            }
+        }
+        if !self.dry_run {
+            store.put_reconciled_up_to(if summary.complete { 0 } else { offset }).await?;
+        }
+        // Who is not on the whole list may have revoked; who is not on a part of it need not. An empty list
+        // is more likely a fault of WeChat's than the end of all authorizations.
+        if summary.complete && begin == 0 && !listed.is_empty() {
+            self.ask_about_unlisted(&listed, &mut summary).await?;
+        }
+        Ok(summary)
+    }
+
+    fn in_time(&self) -> bool {
+        self.deadline.remaining() > SHORTEST
+    }
+
+    async fn page(&self, offset: usize) -> Option<AuthorizerList> {
+        let services = &self.app.services;
+        let request =
+            |token, limit| async move { services.wechat.authorizer_list(&token, offset, limit).await };
+        match services.component.call(None, self.deadline, request).await {
+            Ok((page, _)) => Some(page),
+            Err(failure) => {
+                match failure.cause {
+                    Cause::Component(error) => report(&error),
+                    Cause::Call(error) => report(&error.into()),
+                }
+                None
+            }
+        }
+    }
+
+    /// Compares a page of the list with the records. False if the time ran out on the way.
+    async fn compare(&self, accounts: &[ListedAccount], summary: &mut Summary) -> Result<bool, StoreError> {
+        let appids = accounts.iter().map(|account| &account.authorizer_appid);
+        let records = self.app.services.store.records(appids).await?;
+        let begun = accounts.iter().take_while(|_| self.in_time());
+        let restoring = begun.map(|account| {
+            let record = records.get(&account.authorizer_appid);
+            let restored = self.app.authorizers.restore(account, record, self.dry_run, self.deadline);
+            async move { (account, restored.await) }
+        });
+        let mut restoring = stream::iter(restoring).buffer_unordered(CONCURRENCY);
+        let mut compared = 0;
+        while let Some((account, restored)) = restoring.next().await {
+            compared += 1;
+            match restored {
+                Ok(Restored::Restored) => summary.restored += 1,
+                Ok(Restored::Unchanged) => summary.unchanged += 1,
+                Ok(Restored::Revoked) => summary.revoked += 1,
+                Ok(Restored::Failed) => summary.failed += 1,
+                Err(error) => {
+                    tracing::warn!(authorizer.appid = %account.authorizer_appid, "{error}");
+                    summary.failed += 1;
+                }
+            }
+        }
+        Ok(compared == accounts.len())
+    }
+
+    /// Asks WeChat about the accounts that are authorized in the table and not on its list.
+    async fn ask_about_unlisted(
+        &self,
+        listed: &HashSet<Appid>,
+        summary: &mut Summary,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        while self.in_time() {
+            let (authorized, next) = self.app.services.store.authorized(after).await?;
+            let unlisted = authorized.iter().filter(|appid| !listed.contains(*appid));
+            let begun = unlisted.take_while(|_| self.in_time());
+            let asking = begun.map(|appid| async move {
+                let confirmed = self.app.authorizers.confirm(appid, self.dry_run, self.deadline).await;
+                (appid, confirmed)
+            });
+            let mut asking = stream::iter(asking).buffer_unordered(CONCURRENCY);
+            while let Some((appid, confirmed)) = asking.next().await {
+                match confirmed {
+                    Ok(Restored::Revoked) => summary.revoked += 1,
+                    Ok(Restored::Restored | Restored::Unchanged) => summary.unchanged += 1,
+                    Ok(Restored::Failed) => summary.failed += 1,
+                    Err(error) => {
+                        tracing::warn!(authorizer.appid = %appid, "{error}");
+                        summary.failed += 1;
+                    }
+                }
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+        summary.complete = false;
+        Ok(())
+    }
+}
