@@ -1,5 +1,6 @@
 //! What crosses the wire: requests that WeChat and DynamoDB receive, items in the tables, answers.
 
+mod authorize;
 mod callback;
 mod errcode;
 mod fault;

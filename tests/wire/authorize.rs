@@ -1,0 +1,174 @@
+//! The launch page.
+
+use sandbox::{Answer, Fault, HttpRequest};
+
+use crate::scene::Scene;
+
+const IPHONE_IN_WECHAT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.50";
+const WECHAT_ON_WINDOWS: &str =
+    "Mozilla/5.0 (Windows NT 10.0; WOW64) AppleWebKit/537.36 Chrome/116 MicroMessenger/7.0.20 WindowsWechat";
+
+/// The links to WeChat, in the order of the page.
+fn links(answer: &Answer) -> Vec<reqwest::Url> {
+    let hrefs = answer.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let urls = hrefs.map(|href| href.replace("&#38;", "&").replace("&amp;", "&"));
+    urls.filter(|href| href.contains("pre_auth_code=")).map(|href| href.parse().expect("a URL")).collect()
+}
+
+fn parameter(url: &reqwest::Url, name: &str) -> String {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_launch_page_links_to_both_forms_of_the_consent_page() {
+    let scene = Scene::new().await;
+    let answer = scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("referrer-policy"), "origin");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let [pc, mobile] = &links(&answer)[..] else { panic!("two links on {}", answer.body) };
+    assert_eq!(pc.path(), "/cgi-bin/componentloginpage");
+    assert_eq!(mobile.path(), "/wxaopen/safe/bindcomponent");
+    assert_eq!(mobile.fragment(), Some("wechat_redirect"));
+    assert_eq!(parameter(mobile, "action"), "bindcomponent");
+    assert_eq!(parameter(mobile, "no_scan"), "1");
+    for link in [pc, mobile] {
+        assert_eq!(parameter(link, "component_appid"), scene.wechat.component_appid);
+        assert!(parameter(link, "pre_auth_code").starts_with("preauthcode@@@"));
+        assert!(!link.as_str().contains('@'), "the code is encoded");
+        assert_eq!(parameter(link, "auth_type"), "3");
+        assert_eq!(parameter(link, "redirect_uri"), "https://platform.example.com/callback?state=tenant-7");
+    }
+    assert_eq!(answer.body.matches("referrerpolicy=\"origin\"").count(), 2);
+    assert!(!answer.body.contains("<script"));
+}
+
+#[tokio::test]
+async fn inside_wechat_on_a_phone_the_mobile_form_comes_first() {
+    let scene = Scene::new().await;
+    for (agent, first) in [
+        (IPHONE_IN_WECHAT, "/wxaopen/safe/bindcomponent"),
+        (WECHAT_ON_WINDOWS, "/cgi-bin/componentloginpage"),
+    ] {
+        let request = HttpRequest::get("/authorize").header("user-agent", agent);
+        let answer = scene.request(&scene.authorize(), request).await;
+        assert_eq!(links(&answer)[0].path(), first, "{agent}");
+    }
+}
+
+#[tokio::test]
+async fn every_view_has_a_code_of_its_own() {
+    let scene = Scene::new().await;
+    let instance = scene.authorize();
+    let first = scene.visit(&instance, "/authorize").await;
+    let second = scene.visit(&instance, "/authorize").await;
+    assert_ne!(parameter(&links(&first)[0], "pre_auth_code"), parameter(&links(&second)[0], "pre_auth_code"));
+    assert_eq!(scene.wechat.on("api_component_token").count(), 1);
+}
+
+#[tokio::test]
+async fn what_the_link_asks_for_is_handed_on() {
+    let scene = Scene::new().await;
+    let query = format!("auth_type=2&biz_appid={}", scene.appid);
+    let answer = scene.visit(&scene.authorize(), &format!("/authorize?{query}")).await;
+    for link in links(&answer) {
+        assert_eq!(parameter(&link, "auth_type"), "2");
+        assert_eq!(parameter(&link, "biz_appid"), scene.appid);
+        assert_eq!(parameter(&link, "redirect_uri"), "https://platform.example.com/callback");
+    }
+}
+
+#[tokio::test]
+async fn a_public_base_url_is_the_origin_of_the_redirect() {
+    let scene = Scene::new().await;
+    let sandbox = scene.with("PUBLIC_BASE_URL", "https://auth.shop.example");
+    let answer = scene.visit(&sandbox.authorize(), "/authorize").await;
+    assert_eq!(parameter(&links(&answer)[0], "redirect_uri"), "https://auth.shop.example/callback");
+}
+
+#[tokio::test]
+async fn malformed_input_prefetch_and_head_mint_nothing() {
+    let scene = Scene::new().await;
+    let instance = scene.authorize();
+    let too_long = format!("state={}", "x".repeat(257));
+    for query in
+        ["state=a%20b", "state=%3Cscript%3E", &too_long, "auth_type=7", "auth_type=x", "biz_appid=wx1"]
+    {
+        let answer = scene.visit(&instance, &format!("/authorize?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(!answer.body.contains("script>"), "{query}");
+    }
+    let prefetch = HttpRequest::get("/authorize").header("sec-purpose", "prefetch");
+    assert_eq!(scene.request(&instance, prefetch).await.status, 204);
+    assert_eq!(scene.request(&instance, HttpRequest::head("/authorize")).await.status, 200);
+    assert!(scene.wechat.requests().is_empty());
+    assert!(scene.dynamodb.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_launched_state_is_accepted_for_its_life_and_no_other() {
+    let scene = Scene::new().await;
+    let sandbox = scene.with("REQUIRE_STATE", "true");
+    assert_eq!(scene.visit(&sandbox.authorize(), "/authorize?state=tenant-7").await.status, 200);
+    let callback = sandbox.callback();
+    let redirect = scene.consent();
+    assert_eq!(scene.visit(&callback, &format!("{redirect}&state=tenant-8")).await.status, 403);
+    assert_eq!(scene.visit(&callback, &format!("{redirect}&state=tenant-7")).await.status, 200);
+    scene.clock.advance(2 * 3600 + 1);
+    assert_eq!(scene.visit(&callback, &format!("{redirect}&state=tenant-7")).await.status, 403);
+    assert_eq!(scene.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn where_a_state_is_required_a_launch_without_one_is_given_one() {
+    let scene = Scene::new().await;
+    let sandbox = scene.with("REQUIRE_STATE", "true");
+    let answer = scene.visit(&sandbox.authorize(), "/authorize").await;
+    let redirect_uri: reqwest::Url = parameter(&links(&answer)[0], "redirect_uri").parse().expect("a URL");
+    let state = parameter(&redirect_uri, "state");
+    let redirect = format!("{}&state={state}", scene.consent());
+    assert_eq!(scene.visit(&sandbox.callback(), &redirect).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_failure_has_its_page_and_its_line_in_the_log() {
+    let failures = [
+        (Fault::errcode(-1), 503, "60"),
+        (Fault::errcode(45009), 503, "60"),
+        (Fault::errcode(61004), 503, "60"),
+        (Fault::errcode(61011), 503, "60"),
+        (Fault::errcode(61006), 503, "600"),
+        (Fault::ResetBefore, 503, "60"),
+        (Fault::raw(200, "text/plain", "{}"), 503, "60"),
+    ];
+    for (fault, status, retry_after) in failures {
+        let scene = Scene::new().await;
+        scene.wechat.on("api_create_preauthcode").always(fault.clone());
+        let answer = scene.visit(&scene.authorize(), "/authorize").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (status, retry_after), "{fault:?}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    }
+}
+
+#[tokio::test]
+async fn before_the_first_ticket_the_launch_page_says_that_the_platform_is_not_ready() {
+    let scene = Scene::without_ticket().await;
+    let answer = scene.visit(&scene.authorize(), "/authorize").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "600"));
+}
+
+#[tokio::test]
+async fn a_passing_fault_and_a_refused_token_are_mended_within_the_visit() {
+    for fault in [Fault::errcode(-1), Fault::ResetBefore, Fault::errcode(40001), Fault::errcode(42001)] {
+        let scene = Scene::new().await;
+        scene.wechat.on("api_create_preauthcode").once(fault.clone());
+        assert_eq!(scene.visit(&scene.authorize(), "/authorize").await.status, 200, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_launch_that_cannot_be_noted_is_not_shown() {
+    let scene = Scene::new().await;
+    scene.dynamodb.on("UpdateItem").containing("launch#").always(Fault::internal());
+    assert_eq!(scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await.status, 503);
+}
