@@ -168,3 +168,172 @@ fn elements(xml: &[u8]) -> Option<HashMap<String, String>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Clone, Deserialize)]
+    struct Vector {
+        id: String,
+        token: Option<String>,
+        encoding_aes_key: String,
+        appid: String,
+        timestamp: Option<String>,
+        nonce: Option<String>,
+        encrypt: String,
+        msg_signature: Option<String>,
+    }
+
+    /// The vectors that are pushes of a platform, signed and all.
+    fn pushes() -> Vec<Vector> {
+        let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../tests/push-vectors.json"))
+            .expect("the vectors are JSON");
+        vectors.into_iter().filter(|vector| ["G", "X1", "X2", "X5"].contains(&vector.id.as_str())).collect()
+    }
+
+    fn secret(vector: &Vector, current: &str, previous: Option<&str>) -> ComponentSecret {
+        ComponentSecret {
+            component_appsecret: "unused".into(),
+            token: vector.token.clone().unwrap_or_default().into(),
+            encoding_aes_key: current.into(),
+            previous_encoding_aes_key: previous.map(SecretString::from),
+        }
+    }
+
+    fn open_with(vector: &Vector, secret: &ComponentSecret, appid: &str) -> Result<Push, PushError> {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let (timestamp, nonce, signature) =
+            (text(&vector.timestamp), text(&vector.nonce), text(&vector.msg_signature));
+        let signature = Signature { timestamp: &timestamp, nonce: &nonce, msg_signature: &signature };
+        let body =
+            format!("<xml>\n<AppId>ignored</AppId><Encrypt><![CDATA[{}]]></Encrypt></xml>", vector.encrypt);
+        let appid = Appid::parse(appid).expect("an appid");
+        Push::open(&signature, body.as_bytes(), secret, &appid)
+    }
+
+    fn open(vector: &Vector) -> Result<Push, PushError> {
+        open_with(vector, &secret(vector, &vector.encoding_aes_key, None), &vector.appid)
+    }
+
+    #[test]
+    fn every_push_among_the_vectors_is_read() {
+        for vector in pushes() {
+            let push = open(&vector).expect(&vector.id);
+            match (vector.id.as_str(), push.info) {
+                ("G", Info::Unauthorized(appid)) => assert_eq!(appid.as_str(), "wx570bc396a51b8ff8"),
+                ("X1", Info::Ticket(ticket)) => {
+                    assert_eq!(ticket.expose_secret(), "ticket@@@some_verify_ticket");
+                    assert_eq!(push.create_time, 1_413_192_605);
+                }
+                ("X2" | "X5", Info::Authorized(authorized)) => {
+                    assert_eq!(authorized.authorizer_appid.as_str(), "wxf8b4f85f3a794e77");
+                    assert!(authorized.code.expose().starts_with("queryauthcode@@@CODE"));
+                    let pre_auth_code = authorized.pre_auth_code.expect("a pre_auth_code");
+                    assert!(pre_auth_code.expose_secret().starts_with("preauthcode@@@PRE"));
+                }
+                (id, other) => panic!("{id} is read as {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_push_encrypted_with_the_previous_key_is_read() {
+        let other = "0123456789012345678901234567890123456789012";
+        for vector in pushes().into_iter().filter(|vector| vector.encoding_aes_key != other) {
+            let rotated = secret(&vector, other, Some(&vector.encoding_aes_key));
+            assert!(open_with(&vector, &rotated, &vector.appid).is_ok(), "{}", vector.id);
+            let lost = secret(&vector, other, None);
+            assert_eq!(open_with(&vector, &lost, &vector.appid).err(), Some(PushError::Undecryptable));
+        }
+    }
+
+    #[test]
+    fn a_push_for_another_platform_is_refused() {
+        for vector in pushes() {
+            let own = secret(&vector, &vector.encoding_aes_key, None);
+            let error = open_with(&vector, &own, "wx0000000000000000").err();
+            assert_eq!(error, Some(PushError::OtherPlatform), "{}", vector.id);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_one_byte_corruption_is_refused(which in 0_usize..4, at in any::<usize>(), to in "[!-;=-~]", of in 0..4) {
+            let mut vector = pushes().swap_remove(which);
+            let corrupt = |text: &mut String| {
+                let at = at % text.len();
+                text.replace_range(at..=at, &to);
+            };
+            let before = vector.clone();
+            match of {
+                0 => corrupt(&mut vector.encrypt),
+                1 => vector.timestamp.as_mut().map(corrupt).unwrap_or_default(),
+                2 => vector.nonce.as_mut().map(corrupt).unwrap_or_default(),
+                _ => vector.msg_signature.as_mut().map(corrupt).unwrap_or_default(),
+            }
+            let unchanged = before.encrypt == vector.encrypt
+                && before.timestamp == vector.timestamp
+                && before.nonce == vector.nonce
+                && before.msg_signature == vector.msg_signature;
+            prop_assert_eq!(open(&vector).is_ok(), unchanged);
+        }
+
+        #[test]
+        fn any_envelope_is_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = elements(&body);
+        }
+
+        #[test]
+        fn anything_is_decrypted_without_a_panic(blocks in proptest::collection::vec(any::<[u8; 32]>(), 0..8)) {
+            let encrypted = base64::engine::general_purpose::STANDARD.encode(blocks.concat());
+            for vector in pushes() {
+                let _ = Key::parse(&vector.encoding_aes_key.into()).map(|key| key.decrypt(&encrypted).is_some());
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_elements(xml: &str, expected: Option<&[(&str, &str)]>) {
+        let expected = expected.map(|expected| {
+            expected.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        });
+        assert_eq!(elements(xml.as_bytes()), expected, "{xml}");
+    }
+
+    #[test]
+    fn xml_is_read_as_wechat_writes_it() {
+        check_elements("<xml><A>1</A><B><![CDATA[2]]></B></xml>", Some(&[("A", "1"), ("B", "2")]));
+        check_elements("<xml>\n <B>\n<![CDATA[ x ]]>\n</B>\n</xml>\n", Some(&[("B", " x ")]));
+        check_elements(
+            "<xml><AppId>a</AppId><appid>b</appid></xml>",
+            Some(&[("AppId", "a"), ("appid", "b")]),
+        );
+        check_elements("<xml><A>1&amp;2&#65;</A></xml>", Some(&[("A", "1&2A")]));
+        check_elements(
+            "<xml><info><A>inner</A></info><A>outer</A></xml>",
+            Some(&[("info", ""), ("A", "outer")]),
+        );
+        check_elements("<?xml version=\"1.0\"?><xml><A/><B>1</B></xml>", Some(&[("B", "1")]));
+    }
+
+    #[test]
+    fn what_is_not_plain_xml_is_refused() {
+        for xml in [
+            "",
+            "not xml",
+            "{\"AppId\": 1}",
+            "<xml><A>1</A>",
+            "<xml><A>1</B></xml>",
+            "<!DOCTYPE xml [<!ENTITY a \"b\">]><xml><A>&a;</A></xml>",
+            "<xml><A>&undefined;</A></xml>",
+        ] {
+            check_elements(xml, None);
+        }
+    }
+}
