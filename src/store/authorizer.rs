@@ -114,6 +114,33 @@ impl Store {
     }
 }
 
+/// The changes of a record that services hear about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// An account authorized that did not before.
+    Authorized,
+    /// An account that was authorized has another grant.
+    Updated,
+    /// The merchant revoked.
+    Unauthorized,
+    /// Refreshing the token failed, after it had worked.
+    RefreshFailed,
+    /// Refreshing the token works again.
+    Recovered,
+}
+
+impl Change {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorized => "authorized",
+            Self::Updated => "updated",
+            Self::Unauthorized => "unauthorized",
+            Self::RefreshFailed => "refresh_failed",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
 /// An update expression in the making. Every write raises `version`.
 #[derive(Default)]
 pub(super) struct Write {
@@ -129,7 +156,9 @@ impl Write {
         let mut write = Self::default();
         write.set("status", string("unauthorized"));
         write.set("unauthorized_at", number(unauthorized_at));
+        write.change(Change::Unauthorized);
         for attribute in [
+            "next_grant",
             "authorizer_access_token",
             "access_token_expires_at",
             "authorizer_refresh_token",
@@ -152,6 +181,14 @@ impl Write {
         self.name(attribute, Some(value));
     }
 
+    /// Names the change that a grant is: whether the account was authorized before is known to the item
+    /// alone, which says in `next_grant` what the next one is called.
+    pub(super) fn change_to_granted(&mut self) {
+        self.set.push("#change = if_not_exists(#next_grant, :change)".to_owned());
+        self.name("change", Some(string(Change::Authorized.as_str())));
+        self.set("next_grant", string(Change::Updated.as_str()));
+    }
+
     pub(super) fn remove(&mut self, attribute: &str) {
         self.remove.push(format!("#{attribute}"));
         self.name(attribute, None);
@@ -169,7 +206,17 @@ impl Write {
         self.values.extend(value.map(|value| (format!(":{attribute}"), value)));
     }
 
+    /// Names the change that this write is, for the events that the table's stream feeds.
+    pub(super) fn change(&mut self, change: Change) {
+        self.set("change", string(change.as_str()));
+    }
+
+    /// The expression. A write that is no change removes the name of the last one, or it would be published
+    /// again.
     pub(super) fn expression(&mut self) -> String {
+        if !self.names.contains_key("#change") {
+            self.remove("change");
+        }
         self.set.push("#version = if_not_exists(#version, :zero) + :one".to_owned());
         self.names.insert("#version".to_owned(), "version".to_owned());
         self.values.extend([(":zero".to_owned(), number(0)), (":one".to_owned(), number(1))]);

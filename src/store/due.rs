@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::authorizer::{Record, Write};
+use super::authorizer::{Change, Record, Write};
 use super::item::{Item, appid, number, string, text};
 use super::{Store, StoreError, written};
 use crate::wechat::{AccessToken, Appid, RefreshedToken};
@@ -201,6 +201,9 @@ impl Store {
             write.set("authorizer_refresh_token", string(refresh_token.expose_secret()));
         }
         write.remove("refresh_failure");
+        if leased.record.failed_attempts > 0 {
+            write.change(Change::Recovered);
+        }
         self.close_lease("store a refreshed token", leased, write, now).await
     }
 
@@ -234,6 +237,9 @@ impl Store {
             ("attempts".to_owned(), number(i64::from(leased.record.failed_attempts) + 1)),
         ]);
         write.set("refresh_failure", AttributeValue::M(failure));
+        if leased.record.failed_attempts == 0 {
+            write.change(Change::RefreshFailed);
+        }
         write.set("refresh_at", number(retry_at));
         self.close_lease("record a failed refresh", leased, write, now).await
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::authorizer::{Record, Write};
+use super::authorizer::{Record, Status, Write};
 use super::due::{due_at, shard};
 use super::item::{Item, number, string};
 use super::{Store, StoreError, written};
@@ -35,6 +35,9 @@ impl Store {
         write.set("updated_at", number(now));
         write.set("func_info", AttributeValue::L(grant.func_info.iter().map(permission_set).collect()));
         let ids: BTreeSet<i64> = grant.func_info.iter().map(|set| set.id).collect();
+        if !known.is_some_and(|known| is_same_grant(known, event_time, &ids)) {
+            write.change_to_granted();
+        }
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         write.set_or_remove("permission_set_ids", (!ids.is_empty()).then_some(AttributeValue::Ns(ids)));
         if let Some(state) = state {
@@ -155,6 +158,15 @@ impl Store {
             .await;
         written("store a profile", result)
     }
+}
+
+/// Whether a grant is the one that `known` has from the other door, redirect or push: services hear of it once.
+fn is_same_grant(known: &Record, event_time: i64, permission_set_ids: &BTreeSet<i64>) -> bool {
+    let authorized_at = known.authorized_at.unwrap_or_default();
+    known.status == Some(Status::Authorized)
+        && (event_time - authorized_at).abs() < TWINS_APART
+        && known.failed_attempts == 0
+        && known.permission_set_ids.iter().eq(permission_set_ids)
 }
 
 fn permission_set(set: &PermissionSet) -> AttributeValue {
