@@ -3,6 +3,7 @@
 mod authorize;
 mod callback;
 mod errcode;
+mod events;
 mod fault;
 mod race;
 mod scene;
