@@ -29,7 +29,7 @@ pub(crate) struct Costs {
 /// measurement on a shared machine is no test.
 pub(crate) fn print(callback: &Costs, empty: &Costs) {
     println!("{:<32}{:>10}{:>10}{:>9}", "", "callback", "empty", "ratio");
-    let rows: [(&str, fn(&Costs) -> f64, Option<Budget>); 8] = [
+    let rows: [(&str, Figure, Option<Budget>); 8] = [
         (
             "start to first poll, ms",
             |costs| percentile(&costs.first_poll, 50),
@@ -53,6 +53,9 @@ pub(crate) fn print(callback: &Costs, empty: &Costs) {
         println!("{name:<32}{ours:>10.3}{least:>10.3}{:>8.2}x{verdict}", ours / least);
     }
 }
+
+/// One line's figure out of all that was measured.
+type Figure = fn(&Costs) -> f64;
 
 /// What a figure may be.
 enum Budget {
