@@ -23,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The limit of one request of any kind; callers that have less time say so per request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection that was idle for longer may be gone: Lambda freezes an instance between invocations, and then
+/// nobody hears the other end hang up.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A client that follows no redirects, names itself, and knows Mozilla's root certificates.
 pub fn client() -> reqwest::Client {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -37,6 +41,7 @@ pub fn client() -> reqwest::Client {
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .build()
         .expect("the client's configuration is constant")

@@ -14,7 +14,7 @@
 //!   [`component`]: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
 //! - [`page`], [`visit`]: what a merchant sees.
-//! - [`config`], [`secrets`], [`services`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
+//! - [`config`], [`secrets`], [`services`], [`gateway`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
 
 pub mod authorize;
 pub mod callback;
@@ -36,6 +36,7 @@ pub mod visit;
 pub mod clock;
 pub mod config;
 pub mod deadline;
+pub mod gateway;
 pub mod http;
 pub mod log;
 pub mod secrets;

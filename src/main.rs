@@ -7,7 +7,7 @@ use aws_config::BehaviorVersion;
 use lambda_http::{Error, lambda_runtime, service_fn};
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
-use wechat_authorizer::{authorize, callback, events, http, log, reconcile, refresh, token};
+use wechat_authorizer::{authorize, callback, events, gateway, http, log, reconcile, refresh, token};
 
 const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, events, reconcile, refresh or token";
 
@@ -37,15 +37,15 @@ async fn run() -> Result<(), Error> {
     match env::var("_HANDLER").unwrap_or_default().as_str() {
         "authorize" => {
             let app = authorize::App::new(&config, &aws, client, clock);
-            lambda_http::run(service_fn(|event| authorize::handle(&app, event))).await
+            gateway::run(|request| authorize::handle(&app, request)).await
         }
         "callback" => {
             let app = callback::App::new(&config, &aws, client, clock);
-            lambda_http::run(service_fn(|event| callback::handle(&app, event))).await
+            gateway::run(|request| callback::handle(&app, request)).await
         }
         "events" => {
             let app = events::App::new(&config, &aws, client, clock);
-            lambda_http::run(service_fn(|event| events::handle(&app, event))).await
+            gateway::run(|request| events::handle(&app, request)).await
         }
         "reconcile" => {
             let app = reconcile::App::new(&config, &aws, client, clock);
