@@ -128,8 +128,15 @@ async fn authorize(
     let authorization =
         Authorization { code, event_time, authorizer_appid: Some(authorizer_appid), state: state.as_ref() };
     tracing::info!(authorizer.appid = %authorizer_appid, launched = state.is_some(), "authorization received");
-    match app.exchange.run(authorization, deadline).await {
-        Outcome::Unclaimed(error) => Err(error),
+    match (app.exchange.run(authorization, deadline).await, &state) {
+        (Outcome::Unclaimed(error), _) => Err(error),
+        (Outcome::Stored(account), Some(state)) => {
+            let now = app.services.clock.now();
+            let noted = app.services.store.put_authorized_with(state, &account.authorizer_appid, now).await;
+            // The grant is stored; this only helps a redirect whose own code turns out to be spent.
+            noted.unwrap_or_else(|error| tracing::warn!("{error}"));
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

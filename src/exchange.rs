@@ -96,7 +96,9 @@ impl Exchange {
         let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
         match self.claim(authorization, writing).await {
             Ok(Claimed::Ours(claim, token)) => {
+                let state = claim.state.clone();
                 match self.exchange(authorization.code, claim, token, writing).await {
+                    Ok(Outcome::CodeSpent) => self.stored_by_push(state).await,
                     Ok(outcome) => outcome,
                     Err(Spent(claim)) => {
                         self.release(&claim).await;
@@ -199,7 +201,8 @@ impl Exchange {
         let (errcode, rid) = (refusal.errcode, &refusal.rid);
         let advice = refusal.class().advice();
         match failed(errcode) {
-            Outcome::CodeSpent if claim.maybe_spent => {
+            // WeChat's answer to a code that was used is 61010, and 61009 by some accounts.
+            Outcome::CodeSpent | Outcome::CodeInvalid if claim.maybe_spent => {
                 tracing::warn!(errcode, rid, "the code was spent and its answer lost; the grant is pending");
                 Err(Spent(claim))
             }
@@ -233,12 +236,30 @@ impl Exchange {
         }
     }
 
+    /// What a push has stored for the launch that this code ends, if it has: the code of the redirect may be
+    /// another one, and the first of the two to be exchanged may spend both.
+    async fn stored_by_push(&self, state: Option<String>) -> Outcome {
+        let Some(state) = state.as_deref().and_then(State::parse) else { return Outcome::CodeSpent };
+        match self.services.store.authorized_with(&state).await {
+            Ok(Some(appid)) => self.stored(appid).await,
+            Ok(None) => Outcome::CodeSpent,
+            Err(error) => {
+                tracing::warn!("{error}");
+                Outcome::CodeSpent
+            }
+        }
+    }
+
     /// What is in the table for an account whose code was exchanged before.
     async fn stored(&self, appid: Appid) -> Outcome {
         match self.services.store.record(&appid).await {
             Ok(Some(record)) => account(&appid, &record),
             Ok(None) => {
-                tracing::error!(authorizer.appid = %appid, "the record of an exchanged code is missing");
+                tracing::error!(
+                    authorizer.appid = %appid,
+                    advice = "run reconcile, which restores it from WeChat",
+                    "the record of an exchanged code is missing"
+                );
                 Outcome::Unavailable
             }
             Err(error) => {
@@ -249,6 +270,7 @@ impl Exchange {
     }
 }
 
+/// Who has the claim.
 enum Claimed {
     Ours(Claim, Option<SecretString>),
     Theirs,

@@ -39,8 +39,6 @@ pub enum Page {
     Unavailable,
     /// WeChat has not sent the platform's first ticket yet. What the visitor did stays valid.
     NotReady,
-    /// A fault that nobody foresaw.
-    Fault,
 }
 
 /// A grant, as the confirmation shows it.
@@ -108,7 +106,6 @@ impl Page {
             Self::Revoked => &text::REVOKED,
             Self::Unavailable => &text::UNAVAILABLE,
             Self::NotReady => &text::NOT_READY,
-            Self::Fault => &text::FAULT,
         }
     }
 
@@ -143,7 +140,7 @@ impl Page {
             }
             Self::InvalidLink | Self::Expired | Self::Revoked => again.into_iter().collect(),
             // The empty reference is the page itself, query included.
-            Self::Unavailable | Self::NotReady | Self::Fault => vec![Link::new(text::RELOAD, "")],
+            Self::Unavailable | Self::NotReady => vec![Link::new(text::RELOAD, "")],
             Self::Completing | Self::StartAgain => Vec::new(),
         }
     }

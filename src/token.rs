@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::authorizer::{Authorizers, Refreshed};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, backoff};
 use crate::services::Services;
 use crate::store::{Reason, Record, Status, StoreError};
 use crate::wechat::Appid;
@@ -28,9 +28,6 @@ const USABLE: i64 = 30;
 
 /// How long a caller waits for who is refreshing the token.
 const WAIT: Duration = Duration::from_secs(10);
-
-/// How long it waits between two looks.
-const PAUSE: Duration = Duration::from_millis(150);
 
 /// What is left over for the answer.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
@@ -155,12 +152,14 @@ async fn token(
         if record.refresh_token.is_none() && record.access_token.is_none() {
             return Err(TokenError::NoAccessToken);
         }
+        let held = record.lease_until.is_some_and(|until| until > app.services.clock.now());
         let refreshed = match record.refresh_token {
+            None => Refreshed::Failed,
+            Some(_) if held => Refreshed::NotOurs,
             Some(_) => {
                 let useless = Reason::Useless(record.access_token.clone());
                 app.authorizers.refresh(appid, &useless, deadline).await?
             }
-            None => Refreshed::Failed,
         };
         let usable =
             access_token.filter(|_| record.access_token_expires_at - app.services.clock.now() >= USABLE);
@@ -169,7 +168,7 @@ async fn token(
             (Refreshed::Revoked, _) => return Err(TokenError::AuthorizerUnauthorized),
             (_, Some(token)) => return Ok(answer(app, appid, &token, &record)),
             (Refreshed::NotOurs, None) => {
-                if !waiting.pause(PAUSE).await {
+                if !waiting.pause(backoff(1)).await {
                     return Err(TokenError::TemporarilyUnavailable);
                 }
             }

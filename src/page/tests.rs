@@ -43,7 +43,6 @@ fn every_page() -> Vec<Page> {
         Page::Revoked,
         Page::Unavailable,
         Page::NotReady,
-        Page::Fault,
     ]
 }
 
@@ -245,7 +244,6 @@ fn a_failure_offers_the_next_step() {
     // The empty address is the page itself, with the code in it.
     check(Page::Unavailable, &[""]);
     check(Page::NotReady, &[""]);
-    check(Page::Fault, &[""]);
     check(Page::Completing, &[]);
 }
 

@@ -173,17 +173,6 @@ const NOTHING_LOST: Text = Text::new(
     "What you have done so far stays valid. There is no need to start over.",
 );
 
-pub(super) const FAULT: Notice = Notice {
-    mark: Mark::Alert,
-    heading: Text::new("出了点问题", "Something went wrong"),
-    lead: Text::new("请刷新本页重试。", "Please reload this page to try again."),
-    details: &[Text::new(
-        "如果问题仍然存在，请联系平台，并提供下方的支持编号。",
-        "If it happens again, contact the platform and quote the support ID below.",
-    )],
-    hints: &[],
-};
-
 pub(super) const LAUNCH_ON_PHONE: Notice = Notice {
     mark: Mark::Launch,
     heading: Text::new("授权公众号或小程序", "Authorize your Official Account or Mini Program"),

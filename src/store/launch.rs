@@ -2,10 +2,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::item::{integer, number, string, text};
-use super::{Store, StoreError};
+use super::item::{appid, integer, number, string, text};
+use super::{Store, StoreError, written};
 use crate::deadline::unique_id;
-use crate::wechat::sha256_hex;
+use crate::wechat::{Appid, sha256_hex};
 
 /// How long a launch may take until its redirect, in seconds: longer than a `pre_auth_code` lives, with time
 /// for the account's administrator to be found.
@@ -95,5 +95,41 @@ impl Store {
             .await
             .map_err(|error| StoreError::of("read a launch", &error))?;
         Ok(output.item.and_then(|item| State::parse(text(&item, "state")?)))
+    }
+
+    /// Notes that the launch with `state` ended with the grant of this account.
+    pub async fn put_authorized_with(
+        &self,
+        state: &State,
+        authorizer_appid: &Appid,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.platform_table)
+            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .update_expression(
+                "SET authorizer_appid = :appid, expires_at = if_not_exists(expires_at, :expires_at)",
+            )
+            .expression_attribute_values(":appid", string(authorizer_appid.as_str()))
+            .expression_attribute_values(":expires_at", number(now + LAUNCH_LIFE))
+            .send()
+            .await;
+        written("note the end of a launch", result).map(|_| ())
+    }
+
+    /// The account whose grant ended the launch with `state`, if a push has brought one.
+    pub async fn authorized_with(&self, state: &State) -> Result<Option<Appid>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.platform_table)
+            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::of("read the state", &error))?;
+        Ok(output.item.and_then(|item| appid(&item, "authorizer_appid")))
     }
 }

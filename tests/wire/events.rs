@@ -332,3 +332,23 @@ async fn the_accounts_of_the_release_check_authorize_and_revoke_by_push_alone() 
     check_success(&scene.push(&scene.wechat.push_unauthorized(&appid).created_at(scene.clock.now())).await);
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "unauthorized");
 }
+
+#[tokio::test]
+async fn a_redirect_whose_code_the_push_has_spent_shows_what_the_push_stored() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await.status, 200);
+    let pre_auth_code = scene.wechat.on("api_create_preauthcode").requests()[0].answer.clone();
+    let pre_auth_code =
+        pre_auth_code.expect("an answer")["pre_auth_code"].as_str().expect("a code").to_owned();
+    let (pushed, redirected) =
+        (scene.wechat.authorize(&scene.appid, &[1]), scene.wechat.mint_code(&scene.appid));
+    let push = scene.wechat.push_authorized(&scene.appid, &pushed, Some(&pre_auth_code));
+    check_success(&scene.push(&push).await);
+    scene.wechat.on("api_query_auth").always(Fault::errcode(61010));
+    let with_state = format!("{}&state=tenant-7", redirect(&redirected));
+    let answer = scene.visit(&scene.callback(), &with_state).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("茶馆"));
+    let without = redirect(&scene.wechat.mint_code(&scene.appid));
+    assert_eq!(scene.visit(&scene.callback(), &without).await.status, 410);
+}

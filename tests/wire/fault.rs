@@ -76,6 +76,16 @@ async fn a_lost_answer_leaves_the_grant_pending_and_not_expired() {
 }
 
 #[tokio::test]
+async fn a_used_code_that_wechat_calls_invalid_is_no_less_pending() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    scene.wechat.on("api_query_auth").always(Fault::errcode(61009));
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
+    assert_eq!(scene.claim().await["status"], "claimed");
+}
+
+#[tokio::test]
 async fn a_wechat_that_cannot_be_reached_leaves_the_grant_pending() {
     let scene = Scene::new().await;
     let redirect = scene.consent();

@@ -6,5 +6,8 @@ mod errcode;
 mod events;
 mod fault;
 mod race;
+mod reconcile;
+mod refresh;
 mod scene;
 mod speed;
+mod token;

@@ -1,0 +1,164 @@
+//! What is missing from the table comes back.
+
+use sandbox::Fault;
+use sandbox::wechat::Account;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, redirect};
+
+impl Scene {
+    async fn reconciled(&self) -> Value {
+        self.reconcile().run(json!({})).await.expect("the run succeeds")
+    }
+
+    /// Accounts that authorized, and whose codes some other system exchanged.
+    async fn known_elsewhere(&self, count: usize) -> Vec<String> {
+        let appids: Vec<String> = (0..count)
+            .map(|i| self.wechat.add_account(Account::official_account(&format!("shop {i}"))))
+            .collect();
+        let callback = self.callback();
+        for appid in &appids {
+            let code = self.wechat.authorize(appid, &[1, 15]);
+            assert_eq!(self.visit(&callback, &redirect(&code)).await.status, 200);
+        }
+        for appid in &appids {
+            self.forget(appid).await;
+        }
+        appids
+    }
+
+    async fn forget(&self, appid: &str) {
+        let key = json!({"authorizer_appid": appid, "component_appid": self.wechat.component_appid});
+        self.dynamodb.delete(&self.dynamodb.authorizers_table, key).await;
+    }
+}
+
+#[track_caller]
+fn check(summary: &Value, listed: u64, restored: u64, revoked: u64, unchanged: u64, failed: u64) {
+    let expected = json!({
+        "listed": listed, "restored": restored, "revoked": revoked, "unchanged": unchanged, "failed": failed,
+        "complete": true,
+    });
+    assert_eq!(*summary, expected);
+}
+
+#[tokio::test]
+async fn a_table_that_starts_empty_ends_complete() {
+    let scene = Scene::new().await;
+    let appids = scene.known_elsewhere(30).await;
+    check(&scene.reconciled().await, 30, 30, 0, 0, 0);
+    for appid in &appids {
+        let record = scene.dynamodb.authorizer(appid).await.expect("a record");
+        assert_eq!(record["status"], "authorized");
+        assert_eq!(record["authorizer_refresh_token"].as_str(), scene.wechat.refresh_token(appid).as_deref());
+        assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
+        assert_eq!(record["permission_set_ids"], json!([1, 15]));
+        assert!(record["profile"]["nick_name"].as_str().is_some_and(|name| name.starts_with("shop ")));
+    }
+    let records = scene.dynamodb.authorizers().await;
+    check(&scene.reconciled().await, 30, 0, 0, 30, 0);
+    assert_eq!(scene.dynamodb.authorizers().await, records, "what is as it should be is not written");
+}
+
+#[tokio::test]
+async fn a_dry_run_reports_without_writing() {
+    let scene = Scene::new().await;
+    scene.known_elsewhere(3).await;
+    let before = scene.dynamodb.platform().await;
+    let summary = scene.reconcile().run(json!({"dry_run": true})).await.expect("the run succeeds");
+    check(&summary, 3, 3, 0, 0, 0);
+    assert!(scene.dynamodb.authorizers().await.is_empty());
+    assert_eq!(scene.dynamodb.platform().await, before);
+}
+
+#[tokio::test]
+async fn a_lost_refresh_token_comes_back() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    let update = json!({
+        "TableName": scene.dynamodb.authorizers_table,
+        "Key": {"authorizer_appid": {"S": scene.appid}, "component_appid": {"S": scene.wechat.component_appid}},
+        "UpdateExpression": "REMOVE authorizer_refresh_token, authorizer_access_token, refresh_at",
+    });
+    scene.dynamodb.call("UpdateItem", update).await;
+    check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+    let record = scene.stored().await;
+    assert_eq!(
+        record["authorizer_refresh_token"].as_str(),
+        scene.wechat.refresh_token(&scene.appid).as_deref()
+    );
+    assert!(record.get("authorizer_access_token").is_some());
+}
+
+#[tokio::test]
+async fn only_what_wechat_confirms_as_revoked_is_marked() {
+    let scene = Scene::new().await;
+    let appids = scene.known_elsewhere(3).await;
+    check(&scene.reconciled().await, 3, 3, 0, 0, 0);
+    scene.wechat.revoke(&appids[0]);
+    check(&scene.reconciled().await, 2, 0, 1, 2, 0);
+    let record = scene.dynamodb.authorizer(&appids[0]).await.expect("nothing is deleted");
+    assert_eq!(record["status"], "unauthorized");
+
+    scene.wechat.on("api_get_authorizer_list").once(Fault::json(json!({"total_count": 0, "list": []})));
+    check(&scene.reconciled().await, 0, 0, 0, 0, 0);
+    let partial = json!({"total_count": 1, "list": [{"authorizer_appid": appids[1], "refresh_token": "x", "auth_time": 1}]});
+    scene.wechat.on("api_get_authorizer_list").once(Fault::json(partial));
+    check(&scene.reconciled().await, 1, 0, 0, 2, 0);
+    for appid in &appids[1..] {
+        assert_eq!(scene.dynamodb.authorizer(appid).await.expect("a record")["status"], "authorized");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_the_list_does_not_know_yet_stands() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    scene.clock.advance(10);
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    assert_eq!(scene.events().request(push).await.status, 200);
+    check(&scene.reconciled().await, 1, 0, 0, 1, 0);
+    assert_eq!(scene.stored().await["status"], "unauthorized");
+}
+
+#[tokio::test]
+async fn an_account_whose_code_was_never_exchanged_is_reported() {
+    let scene = Scene::new().await;
+    scene.consent();
+    check(&scene.reconciled().await, 1, 0, 0, 0, 1);
+    assert!(scene.record().await.is_none());
+}
+
+#[tokio::test]
+async fn one_failing_account_never_stops_a_run() {
+    let scene = Scene::new().await;
+    let appids = scene.known_elsewhere(4).await;
+    scene.wechat.on("api_get_authorizer_info").containing(&appids[1]).always(Fault::errcode(40013));
+    check(&scene.reconciled().await, 4, 3, 0, 0, 1);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_where_the_last_one_had_to_stop() {
+    let scene = Scene::new().await;
+    let appids = scene.known_elsewhere(2).await;
+    let list = scene.wechat.on("api_get_authorizer_list");
+    let page = |appid: &str| {
+        let token = scene.wechat.refresh_token(appid);
+        let listed =
+            json!({"authorizer_appid": appid, "refresh_token": token, "auth_time": scene.clock.now()});
+        Fault::json(json!({"total_count": 501, "list": [listed]}))
+    };
+    list.once(page(&appids[0]));
+    list.times(3, Fault::errcode(-1));
+    let first = scene.reconciled().await;
+    assert_eq!((&first["restored"], &first["complete"]), (&json!(1), &json!(false)));
+    assert!(scene.dynamodb.authorizer(&appids[0]).await.is_some());
+
+    list.once(page(&appids[1]));
+    check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+    assert!(scene.dynamodb.authorizer(&appids[1]).await.is_some());
+    let offsets: Vec<u64> =
+        list.requests().iter().filter_map(|request| request.body["offset"].as_u64()).collect();
+    assert_eq!(offsets, [0, 500, 500, 500, 500]);
+    assert_eq!(scene.reconciled().await["listed"], 2, "and begins anew after the end");
+}

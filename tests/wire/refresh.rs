@@ -1,0 +1,527 @@
+//! Tokens stay fresh, and what was left pending is finished.
+
+use sandbox::wechat::Account;
+use sandbox::{Fault, JsonInstance};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::scene::{Scene, assert_logged, log, redirect};
+
+/// A run in numbers: refreshed, failed, revoked, pending_finished, remaining.
+async fn run(refresh: &JsonInstance) -> [u64; 5] {
+    let summary = refresh.run(json!({"time": "now"})).await.expect("the run succeeds");
+    ["refreshed", "failed", "revoked", "pending_finished", "remaining"]
+        .map(|name| summary[name].as_u64().expect("a count"))
+}
+
+impl Scene {
+    /// The merchant authorizes, and the grant is stored.
+    async fn authorized(&self) -> Value {
+        assert_eq!(self.visit(&self.callback(), &self.consent()).await.status, 200);
+        self.stored().await
+    }
+
+    /// More accounts with grants, so that there are `count` in all.
+    async fn crowd(&self, count: usize) -> Vec<String> {
+        let callback = self.callback();
+        let mut appids = vec![self.appid.clone()];
+        appids.extend(
+            (1..count).map(|i| self.wechat.add_account(Account::official_account(&format!("shop {i}")))),
+        );
+        for appid in &appids {
+            let code = self.wechat.authorize(appid, &[1]);
+            assert_eq!(self.visit(&callback, &redirect(&code)).await.status, 200);
+        }
+        appids
+    }
+
+    /// How often WeChat was asked for authorizers' tokens.
+    fn refreshes(&self) -> usize {
+        self.wechat.on("api_authorizer_token").count()
+    }
+
+    /// A time at which every token stored now is due, and none has expired.
+    async fn when_due(&self) {
+        self.clock.advance(7200 - 600);
+        self.put_ticket().await;
+    }
+}
+
+#[tokio::test]
+async fn a_due_token_is_refreshed_once_and_stays_valid() {
+    let scene = Scene::new().await;
+    let before = scene.authorized().await;
+    let refresh = scene.refresh();
+    assert_eq!(run(&refresh).await, [0, 0, 0, 0, 0], "nothing is due");
+    scene.when_due().await;
+    assert_eq!(run(&refresh).await, [1, 0, 0, 0, 0]);
+    assert_eq!(run(&refresh).await, [0, 0, 0, 0, 0]);
+    let after = scene.stored().await;
+    assert_ne!(after["authorizer_access_token"], before["authorizer_access_token"]);
+    assert!(scene.wechat.accepts(after["authorizer_access_token"].as_str().expect("a token")));
+    assert_eq!(after["authorizer_refresh_token"], before["authorizer_refresh_token"]);
+    assert_eq!(after["permission_set_ids"], before["permission_set_ids"]);
+    assert!(after.get("lease_owner").is_none());
+    assert!(after["version"].as_i64() > before["version"].as_i64());
+}
+
+#[tokio::test]
+async fn tokens_stay_valid_for_hours_without_anybody_doing_anything() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    let refresh = scene.refresh();
+    for _ in 0..12 * 6 {
+        scene.clock.advance(600);
+        scene.put_ticket().await;
+        run(&refresh).await;
+        let token = scene.stored().await["authorizer_access_token"].as_str().expect("a token").to_owned();
+        assert!(scene.wechat.accepts(&token));
+    }
+    assert!(scene.refreshes() <= 7, "a token lives two hours: {}", scene.refreshes());
+}
+
+#[tokio::test]
+async fn the_component_token_is_renewed_before_a_visitor_would_wait_for_it() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    let refresh = scene.refresh();
+    scene.clock.advance(7200 - 730);
+    run(&refresh).await;
+    assert_eq!(scene.wechat.on("api_component_token").count(), 1, "not before its time");
+    scene.clock.advance(60);
+    run(&refresh).await;
+    assert_eq!(scene.wechat.on("api_component_token").count(), 2);
+    scene.clock.advance(90);
+    assert_eq!(scene.visit(&scene.authorize(), "/authorize").await.status, 200);
+    assert_eq!(scene.wechat.on("api_component_token").count(), 2, "the visitor finds it");
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_stored_and_an_empty_one_is_not() {
+    let scene = Scene::new().await;
+    let before = scene.authorized().await;
+    let refresh = scene.refresh();
+    let answer = |refresh_token: &str| {
+        Fault::json(json!({
+            "authorizer_access_token": "fresh", "expires_in": 7200, "authorizer_refresh_token": refresh_token,
+        }))
+    };
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").once(answer(""));
+    run(&refresh).await;
+    assert_eq!(scene.stored().await["authorizer_refresh_token"], before["authorizer_refresh_token"]);
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").once(answer("refreshtoken@@@rotated"));
+    run(&refresh).await;
+    assert_eq!(scene.stored().await["authorizer_refresh_token"], "refreshtoken@@@rotated");
+}
+
+#[tokio::test]
+async fn two_runs_at_once_never_refresh_an_account_twice() {
+    let scene = Scene::new().await;
+    scene.crowd(12).await;
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").always(Fault::DelayAfter(Duration::from_millis(30)));
+    let (one, other) = (scene.refresh(), scene.refresh());
+    let (one, other) = tokio::join!(run(&one), run(&other));
+    assert_eq!(one[0] + other[0], 12);
+    assert_eq!(scene.refreshes(), 12);
+}
+
+#[tokio::test]
+async fn a_refresh_takes_two_writes_and_no_read() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.when_due().await;
+    let refresh = scene.refresh();
+    run(&refresh).await;
+    scene.when_due().await;
+    let seen = scene.dynamodb.requests().len();
+    run(&refresh).await;
+    let requests = scene.dynamodb.requests().split_off(seen);
+    let of_records: Vec<&str> = requests
+        .iter()
+        .filter(|request| request.body.to_string().contains(&scene.appid))
+        .map(|request| request.endpoint.as_str())
+        .collect();
+    assert_eq!(of_records, ["UpdateItem", "UpdateItem"]);
+    assert!(!requests.iter().any(|request| request.endpoint == "Scan"));
+}
+
+#[tokio::test]
+async fn a_mass_of_grants_of_one_moment_does_not_come_due_in_one() {
+    let scene = Scene::new().await;
+    scene.crowd(40).await;
+    let mut due: Vec<i64> = scene
+        .dynamodb
+        .authorizers()
+        .await
+        .iter()
+        .filter_map(|record| record["refresh_at"].as_i64())
+        .collect();
+    due.sort_unstable();
+    assert!(due[39] - due[0] > 300, "they are spread over minutes: {due:?}");
+    let mut shards: Vec<i64> = scene
+        .dynamodb
+        .authorizers()
+        .await
+        .iter()
+        .filter_map(|record| record["refresh_shard"].as_i64())
+        .collect();
+    shards.sort_unstable();
+    shards.dedup();
+    assert!(shards.len() > 8, "{shards:?}");
+}
+
+#[tokio::test]
+async fn what_the_time_does_not_suffice_for_is_left_in_due_order() {
+    let scene = Scene::new().await;
+    scene.crowd(70).await;
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").always(Fault::DelayAfter(Duration::from_millis(700)));
+    let short = scene.refresh().with_remaining(Duration::from_millis(11_500));
+    let [refreshed, failed, revoked, _, remaining] = run(&short).await;
+    assert_eq!((failed, revoked), (0, 0));
+    assert!(refreshed > 0 && remaining > 0 && refreshed + remaining == 70, "{refreshed} {remaining}");
+    let records = scene.dynamodb.authorizers().await;
+    assert!(records.iter().all(|record| record.get("lease_owner").is_none()), "no lease is left behind");
+    scene.wechat.clear_faults();
+    assert_eq!(run(&scene.refresh()).await, [remaining, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_account_that_revoked_is_marked_and_left_in_peace() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.wechat.revoke(&scene.appid);
+    scene.when_due().await;
+    assert_eq!(run(&scene.refresh()).await, [0, 0, 1, 0, 0]);
+    let record = scene.stored().await;
+    assert_eq!(record["status"], "unauthorized");
+    assert!(record.get("authorizer_refresh_token").is_none());
+    scene.clock.advance(7200);
+    scene.put_ticket().await;
+    assert_eq!(run(&scene.refresh()).await, [0, 0, 0, 0, 0]);
+
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
+    assert_eq!(scene.stored().await["status"], "authorized", "a newer authorization undoes it");
+}
+
+#[tokio::test]
+async fn a_late_refresh_does_not_undo_a_revocation_or_a_newer_grant() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.when_due().await;
+    let hold = scene.wechat.on("api_authorizer_token").hold_after();
+    let refresh = scene.refresh();
+    let running = tokio::spawn(async move { run(&refresh).await });
+    hold.arrived().await;
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    assert_eq!(scene.events().request(push).await.status, 200);
+    hold.release();
+    assert_eq!(running.await.expect("no panic"), [0, 0, 0, 0, 0]);
+    assert_eq!(scene.stored().await["status"], "unauthorized");
+
+    scene.clock.advance(5);
+    scene.authorized().await;
+    scene.when_due().await;
+    let hold = scene.wechat.on("api_authorizer_token").hold_after();
+    let refresh = scene.refresh();
+    let running = tokio::spawn(async move { run(&refresh).await });
+    hold.arrived().await;
+    let newer = scene.authorized().await;
+    hold.release();
+    assert_eq!(running.await.expect("no panic"), [0, 0, 0, 0, 0]);
+    let record = scene.stored().await;
+    assert_eq!(record["authorizer_refresh_token"], newer["authorizer_refresh_token"]);
+    assert!(record["refresh_at"].as_i64() <= record["refreshed_at"].as_i64(), "and is due at once");
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_is_looked_up_at_wechat() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").once(Fault::errcode(61023));
+    scene.wechat.on("api_get_authorizer_info").once(Fault::json(json!({
+        "authorizer_info": {}, "authorization_info": {"authorizer_refresh_token": "refreshtoken@@@looked-up"},
+    })));
+    scene.wechat.on("api_authorizer_token").once(Fault::json(json!({
+        "authorizer_access_token": "fresh", "expires_in": 7200,
+    })));
+    assert_eq!(run(&scene.refresh()).await, [1, 0, 0, 0, 0]);
+    let record = scene.stored().await;
+    assert_eq!(record["authorizer_refresh_token"], "refreshtoken@@@looked-up");
+    assert_eq!(record["authorizer_access_token"], "fresh");
+    let sent = scene.wechat.on("api_authorizer_token").requests();
+    assert_eq!(sent[1].body["authorizer_refresh_token"], "refreshtoken@@@looked-up");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_wechat_has_no_better_one_for_is_tried_ever_more_rarely_and_never_dropped() {
+    let scene = Scene::new().await;
+    let stored = scene.authorized().await;
+    let refresh = scene.refresh();
+    scene.when_due().await;
+    scene
+        .wechat
+        .on("api_authorizer_token")
+        .always(Fault::errmsg(61023, "invalid refreshtoken@@@x rid: 65f-1"));
+    let mut waits = Vec::new();
+    for attempts in 1..=4 {
+        assert_eq!(run(&refresh).await, [0, 1, 0, 0, 0]);
+        let record = scene.stored().await;
+        assert_eq!(record["status"], "authorized");
+        assert_eq!(record["authorizer_refresh_token"], stored["authorizer_refresh_token"]);
+        let failure = &record["refresh_failure"];
+        assert_eq!((&failure["errcode"], &failure["attempts"]), (&json!(61023), &json!(attempts)));
+        assert_eq!((&failure["errmsg"], &failure["rid"]), (&json!("invalid ***"), &json!("65f-1")));
+        let wait = record["refresh_at"].as_i64().expect("a time") - scene.clock.now();
+        waits.push(wait);
+        scene.clock.advance(wait + 1);
+        scene.put_ticket().await;
+    }
+    assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
+    scene.wechat.clear_faults();
+    assert_eq!(run(&refresh).await, [1, 0, 0, 0, 0]);
+    assert!(scene.stored().await.get("refresh_failure").is_none());
+}
+
+#[tokio::test]
+async fn a_passing_fault_backs_off_and_recovers() {
+    for fault in [Fault::errcode(-1), Fault::ResetBefore, Fault::raw(502, "text/html", "<html>")] {
+        let scene = Scene::new().await;
+        scene.authorized().await;
+        scene.when_due().await;
+        scene.wechat.on("api_authorizer_token").always(fault.clone());
+        let refresh = scene.refresh();
+        assert_eq!(run(&refresh).await, [0, 1, 0, 0, 0], "{fault:?}");
+        assert_eq!(scene.refreshes(), 3, "{fault:?}");
+        scene.wechat.clear_faults();
+        assert_eq!(run(&refresh).await, [0, 0, 0, 0, 0], "it waits");
+        scene.clock.advance(61);
+        assert_eq!(run(&refresh).await, [1, 0, 0, 0, 0], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_daily_quota_no_more_calls_are_made_until_the_day_changes_in_beijing() {
+    let scene = Scene::new().await;
+    scene.crowd(80).await;
+    scene.when_due().await;
+    scene.wechat.on("api_authorizer_token").always(Fault::errcode(45009));
+    let refresh = scene.refresh();
+    let [refreshed, failed, revoked, _, remaining] = run(&refresh).await;
+    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
+    assert!(scene.refreshes() <= 32, "at most the calls already in flight: {}", scene.refreshes());
+    let calls = scene.refreshes();
+    let records = scene.dynamodb.authorizers().await;
+    assert!(records.iter().all(|record| record.get("refresh_failure").is_none()), "no merchant is at fault");
+    assert!(records.iter().all(|record| record.get("lease_owner").is_none()));
+    assert_eq!(run(&refresh).await, [0, 0, 0, 0, 80]);
+    assert_eq!(scene.refreshes(), calls);
+    scene.wechat.clear_faults();
+    scene.clock.advance(86_400);
+    scene.put_ticket().await;
+    assert_eq!(run(&refresh).await, [80, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_no_merchant_is_at_fault_for_stops_the_run_with_a_line_for_the_operator() {
+    let scene = Scene::new().await;
+    scene.crowd(40).await;
+    scene.when_due().await;
+    scene
+        .wechat
+        .on("api_authorizer_token")
+        .always(Fault::errmsg(61004, "requestIP: 10.1.2.3 rid: stop-61004"));
+    let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
+    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 40));
+    assert!(scene.refreshes() <= 32);
+    assert_logged(&["\"request_ip\":\"10.1.2.3\""]);
+    let records = scene.dynamodb.authorizers().await;
+    assert!(records.iter().all(|record| record.get("refresh_failure").is_none()));
+    assert!(records.iter().all(|record| record.get("lease_owner").is_none()));
+
+    scene.wechat.clear_faults();
+    scene.wechat.reset_appsecret();
+    let calls = scene.refreshes();
+    scene.clock.advance(7200);
+    scene.put_ticket().await;
+    let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
+    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 40));
+    assert_eq!(scene.refreshes(), calls);
+}
+
+#[tokio::test]
+async fn one_malformed_record_and_one_failing_account_never_stop_a_run() {
+    let scene = Scene::new().await;
+    let appids = scene.crowd(5).await;
+    scene.when_due().await;
+    let table = scene.dynamodb.authorizers_table.clone();
+    let now = scene.clock.now();
+    let malformed = json!({
+        "authorizer_appid": "wxmalformed", "component_appid": scene.wechat.component_appid,
+        "refresh_shard": 3, "refresh_at": now - 9999, "status": 7, "authorizer_refresh_token": ["x"],
+    });
+    scene.dynamodb.put(&table, malformed).await;
+    scene.wechat.on("api_authorizer_token").containing(&appids[2]).always(Fault::errcode(40013));
+    assert_eq!(run(&scene.refresh()).await, [4, 1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_grant_whose_writer_died_is_complete_within_two_runs() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    let hold = scene.dynamodb.on("TransactWriteItems").hold_before();
+    let (instance, path) = (scene.callback(), redirect.clone());
+    let dying = tokio::spawn(async move { instance.get(&path).await });
+    hold.arrived().await;
+    dying.abort();
+    let _ = dying.await;
+    scene.clock.advance(60);
+    assert_eq!(run(&scene.refresh()).await[3], 1);
+    let record = scene.stored().await;
+    assert_eq!(
+        record["authorizer_refresh_token"].as_str(),
+        scene.wechat.refresh_token(&scene.appid).as_deref()
+    );
+    assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
+    assert_eq!(record["permission_set_ids"], json!([1, 2, 24]));
+    assert_eq!(record["profile"]["nick_name"], "茶馆 & Co");
+    let answer = scene.visit(&scene.callback(), &redirect).await;
+    assert_eq!(answer.status, 200, "the page turns into the confirmation");
+    assert!(answer.body.contains("茶馆"));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_recovered_whether_or_not_a_push_named_the_account() {
+    for push_names_it in [true, false] {
+        let scene = Scene::new().await;
+        let code = scene.wechat.authorize(&scene.appid, &[1, 2]);
+        scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
+        if push_names_it {
+            let push = scene.wechat.push_authorized(&scene.appid, &code, None);
+            assert_eq!(scene.events().request(push).await.status, 200);
+        }
+        run(&scene.refresh()).await;
+        scene.clock.advance(61);
+        run(&scene.refresh()).await;
+        let record = scene.stored().await;
+        assert!(
+            scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")),
+            "{push_names_it}"
+        );
+        assert_eq!(scene.wechat.on("api_get_authorizer_list").count() > 0, !push_names_it);
+        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_was_never_sent_is_exchanged_by_the_sweep_once_wechat_can_be_called() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    scene.wechat.allow_address(false);
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 503);
+    assert_eq!(run(&scene.refresh()).await, [0, 0, 0, 0, 0]);
+    scene.wechat.allow_address(true);
+    scene.clock.advance(120);
+    assert_eq!(run(&scene.refresh()).await, [0, 0, 0, 1, 0]);
+    assert_eq!(scene.stored().await["status"], "authorized");
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_code_that_expired_unspent_is_given_up_and_the_merchant_told() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    scene.wechat.allow_address(false);
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 503);
+    scene.wechat.allow_address(true);
+    scene.clock.advance(2 * 86_400);
+    scene.put_ticket().await;
+    run(&scene.refresh()).await;
+    assert_eq!(scene.claim().await["status"], "failed");
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 410);
+}
+
+#[tokio::test]
+async fn two_spent_codes_are_not_matched_with_the_wrong_accounts() {
+    let scene = Scene::new().await;
+    let other = scene.wechat.add_account(Account::official_account("other"));
+    let codes = [scene.wechat.authorize(&scene.appid, &[1]), scene.wechat.authorize(&other, &[1])];
+    for code in &codes {
+        scene.wechat.on("api_query_auth").containing(code).once(Fault::ResetAfter);
+        assert_eq!(scene.visit(&scene.callback(), &redirect(code)).await.status, 202);
+    }
+    run(&scene.refresh()).await;
+    for code in &codes {
+        let answer = scene.visit(&scene.callback(), &redirect(code)).await;
+        assert_ne!(answer.status, 200, "nobody is shown another merchant's account");
+    }
+    scene.reconcile().run(json!({})).await.expect("the run succeeds");
+    for appid in [&scene.appid, &other] {
+        let record = scene.dynamodb.authorizer(appid).await.expect("nothing is lost");
+        assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
+    }
+}
+
+#[tokio::test]
+async fn on_demand_refreshes_only_what_would_be_forgotten_and_still_finishes_pending_exchanges() {
+    let scene = Scene::new().await;
+    let sandbox = scene.with("REFRESH_MODE", "on-demand");
+    scene.authorized().await;
+    let refresh = sandbox.refresh();
+    scene.when_due().await;
+    let before = scene.wechat.on("api_component_token").count();
+    assert_eq!(run(&refresh).await, [0, 0, 0, 0, 0]);
+    assert_eq!(scene.wechat.on("api_component_token").count(), before + 1, "the component token is renewed");
+
+    let appid = scene.wechat.add_account(Account::official_account("pending"));
+    let code = scene.wechat.authorize(&appid, &[1]);
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    assert_eq!(scene.visit(&sandbox.callback(), &redirect(&code)).await.status, 202);
+    run(&refresh).await;
+    scene.clock.advance(61);
+    run(&refresh).await;
+    let record = scene.dynamodb.authorizer(&appid).await.expect("a record");
+    assert!(record.get("authorizer_access_token").is_some());
+
+    scene.clock.advance(20 * 86_400 + 7200);
+    scene.put_ticket().await;
+    assert_eq!(run(&refresh).await[0], 2);
+}
+
+#[tokio::test]
+async fn storage_that_fails_a_refresh_loses_no_token() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.when_due().await;
+    let rotated = json!({
+        "authorizer_access_token": "fresh", "expires_in": 7200, "authorizer_refresh_token": "refreshtoken@@@rotated",
+    });
+    scene.wechat.on("api_authorizer_token").once(Fault::json(rotated));
+    scene.dynamodb.on("UpdateItem").containing("refreshtoken@@@rotated").times(4, Fault::throttled());
+    assert_eq!(run(&scene.refresh()).await, [1, 0, 0, 0, 0]);
+    assert_eq!(scene.stored().await["authorizer_refresh_token"], "refreshtoken@@@rotated");
+    assert!(!log().contains("refreshtoken@@@rotated"));
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_a_refresh_holds_nothing_up_for_longer_than_a_minute() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    scene.when_due().await;
+    let hold = scene.wechat.on("api_authorizer_token").hold_after();
+    let refresh = scene.refresh();
+    let dying = tokio::spawn(async move { run(&refresh).await });
+    hold.arrived().await;
+    dying.abort();
+    let _ = dying.await;
+    drop(hold);
+    assert_eq!(run(&scene.refresh()).await[0], 0, "the lease outlives its owner");
+    scene.clock.advance(61);
+    assert_eq!(run(&scene.refresh()).await[0], 1);
+}
