@@ -25,3 +25,7 @@ deploy *ARGS: build
 # Hands one event file to its function in the sandbox: `just invoke events/callback.json`.
 invoke EVENT:
     cargo run -p sandbox -- invoke {{ EVENT }}
+
+# Starts reconcile in the deployed stack; its log shows the outcome. `just reconcile true` only reports.
+reconcile DRY_RUN='false':
+    sam remote invoke ReconcileFunction --event '{"dry_run": {{ DRY_RUN }}}' --parameter InvocationType=Event
