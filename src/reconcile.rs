@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use futures_util::stream::{self, StreamExt};
-use lambda_http::{Error, LambdaEvent};
+use lambda_http::LambdaEvent;
+use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
@@ -62,19 +63,25 @@ impl App {
 }
 
 /// One run. `dry_run` in the event reports without writing.
-pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Error> {
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
     let span = tracing::error_span!("reconcile", request_id = event.context.request_id);
     async {
         let dry_run = event.payload["dry_run"].as_bool().unwrap_or(false);
         let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
         let run = Run { app, dry_run, deadline };
-        let summary = run.go().await.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+        let summary = run.go().await.map_err(failed)?;
         let Summary { listed, restored, revoked, unchanged, failed, complete } = summary;
         tracing::info!(dry_run, listed, restored, revoked, unchanged, failed, complete, "run finished");
         Ok(summary)
     }
     .instrument(span)
     .await
+}
+
+/// The tables were not to be reached. What was done until then is stored.
+fn failed(error: StoreError) -> Diagnostic {
+    tracing::error!("run failed: {error}");
+    Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: error.to_string() }
 }
 
 struct Run<'a> {

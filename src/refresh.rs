@@ -7,7 +7,8 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt};
-use lambda_http::{Error, LambdaEvent};
+use lambda_http::LambdaEvent;
+use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
@@ -80,17 +81,23 @@ impl App {
 }
 
 /// One run. The event is the schedule's and says nothing.
-pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Error> {
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
     let span = tracing::error_span!("refresh", request_id = event.context.request_id);
     async {
         let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let summary = run(app, deadline).await.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+        let summary = run(app, deadline).await.map_err(failed)?;
         let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
         tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
         Ok(summary)
     }
     .instrument(span)
     .await
+}
+
+/// The tables were not to be reached. What was done until then is stored.
+fn failed(error: StoreError) -> Diagnostic {
+    tracing::error!("run failed: {error}");
+    Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: error.to_string() }
 }
 
 async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {

@@ -1,4 +1,4 @@
-//! One instance of a function, invoked as Lambda and API Gateway do it.
+//! One instance of a function that answers HTTP, invoked as Lambda and API Gateway do it.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -77,8 +77,8 @@ impl Instance {
     }
 
     /// Any request, through the event that API Gateway makes of it.
-    pub async fn request(&self, request: HttpRequest) -> Answer {
-        self.invoke(gateway::event(&request, self.clock.now())).await
+    pub async fn request(&self, request: impl Into<HttpRequest>) -> Answer {
+        self.invoke(gateway::event(&request.into(), self.clock.now())).await
     }
 
     /// One event file.
@@ -90,13 +90,11 @@ impl Instance {
     pub async fn invoke(&self, event: Value) -> Answer {
         let payload: LambdaRequest =
             serde_json::from_str(&event.to_string()).expect("lambda_http reads the event");
-        let deadline = SystemTime::now() + self.timeout;
-        let mut context = Context::default();
-        context.request_id = format!("{}-{}-{}", opaque::hex(8), opaque::hex(4), opaque::hex(12));
-        context.deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let handler = self.handler.clone();
         let mut adapter = Adapter::from(service_fn(move |request| handler(request)));
-        let invocation = adapter.call(LambdaEvent::new(payload, context));
+        // The same way in as in the artifact.
+        let payload = wechat_authorizer::gateway::convertible(payload);
+        let invocation = adapter.call(LambdaEvent::new(payload, context(self.timeout)));
         match tokio::time::timeout(self.timeout, invocation).await {
             Err(_) => {
                 Answer::failed(format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()))
@@ -107,6 +105,15 @@ impl Instance {
             }
         }
     }
+}
+
+/// What Lambda tells an invocation that may take so long.
+pub(crate) fn context(timeout: Duration) -> Context {
+    let deadline = SystemTime::now() + timeout;
+    let mut context = Context::default();
+    context.request_id = format!("{}-{}-{}", opaque::hex(8), opaque::hex(4), opaque::hex(12));
+    context.deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    context
 }
 
 /// Reads what the function returns as API Gateway reads it.

@@ -4,39 +4,30 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use sandbox::{Answer, Instance, Sandbox};
+use sandbox::event_file::{EventFile, Outcome};
+use sandbox::{Answer, Sandbox};
 use serde_json::Value;
 
 use crate::mask::Mask;
 
 /// Runs the event in a fresh sandbox and prints the answer and what changed in the tables.
 pub(crate) async fn run(file: &str) -> Result<(), Box<dyn Error>> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let event: Value = serde_json::from_str(&text).map_err(|error| format!("{file} is not JSON: {error}"))?;
+    let file = EventFile::read(Path::new(file))?;
+    let sandbox = file.sandbox().await;
+    // What prepared the sandbox is not what there is to see.
     wechat_authorizer::log::init(None, None);
-    let sandbox = Sandbox::start().await;
-    let instance = function(&sandbox, file)?;
     let before = Tables::read(&sandbox).await;
-    let answer = instance.invoke(event).await;
+    let outcome = match file.run(&sandbox).await {
+        Outcome::Http(answer) => shown(&answer),
+        Outcome::Json(Ok(answer)) => format!("{answer:#}"),
+        Outcome::Json(Err(error)) => format!("error: {error}"),
+    };
     let mask = Mask::new(sandbox.wechat.secrets());
-    println!("\n{}", shown(&answer));
+    println!("\n{}", mask.apply(&outcome));
     for line in Tables::read(&sandbox).await.changes_since(&before) {
         println!("{}", mask.apply(&line));
     }
     Ok(())
-}
-
-/// The file's name starts with the function's: `callback.json`, `callback-no-code.json`.
-fn function(sandbox: &Sandbox, file: &str) -> Result<Instance, String> {
-    let name = Path::new(file).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-    match name.split('-').next().unwrap_or_default() {
-        "authorize" => Ok(sandbox.authorize()),
-        "callback" => Ok(sandbox.callback()),
-        "events" => Ok(sandbox.events()),
-        _ => Err(format!(
-            "{file}: the name must start with the name of a function, as callback-no-code.json does"
-        )),
-    }
 }
 
 fn shown(answer: &Answer) -> String {

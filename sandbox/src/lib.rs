@@ -5,17 +5,21 @@
 //!
 //! # Layout
 //!
-//! - [`Sandbox`] starts everything and makes cold [`Instance`]s of the functions
-//! - [`wechat`]: the simulated WeChat and its controls
+//! - [`Sandbox`] starts everything and makes cold instances of the functions: an [`Instance`] answers HTTP, a
+//!   [`JsonInstance`] is invoked with JSON
+//! - [`wechat`]: the simulated WeChat, its pushes and its controls
 //! - [`dynamodb`]: the tables, what was asked of them, and what is in them
 //! - [`fault`], [`wire`]: what both servers share: faults on demand and a record of every request
 //! - [`gateway`]: requests as API Gateway's payload 2.0 events, answers back
+//! - [`event_file`]: the files in `events/`, each with a sandbox in which it has something to do
 //! - [`template`]: what the deployed stack looks like, read from `template.yaml`
 
 pub mod dynamodb;
+pub mod event_file;
 pub mod fault;
 pub mod gateway;
 pub mod instance;
+pub mod json_instance;
 mod opaque;
 mod sandbox;
 pub mod template;
@@ -26,5 +30,6 @@ pub use dynamodb::DynamoDb;
 pub use fault::{Fault, Hold};
 pub use gateway::HttpRequest;
 pub use instance::{Answer, Instance};
+pub use json_instance::{InvocationError, JsonInstance};
 pub use sandbox::{Listen, Sandbox, bind, origin};
-pub use wechat::WeChat;
+pub use wechat::{Push, WeChat};

@@ -3,6 +3,7 @@
 mod arguments;
 mod invoke;
 mod mask;
+mod schedule;
 mod serve;
 mod start_page;
 

@@ -1,5 +1,7 @@
 //! Everything together.
 
+mod functions;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,16 +11,13 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use lambda_http::{Body, Error, Request, Response};
 use serde_json::json;
 use tokio::net::TcpListener;
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
-use wechat_authorizer::{authorize, callback, events, http};
+use wechat_authorizer::http;
 
 use crate::dynamodb::DynamoDb;
-use crate::instance::Instance;
-use crate::template;
 use crate::wechat::WeChat;
 
 /// A WeChat, a DynamoDB with both tables, and the environment in which the functions find them.
@@ -101,53 +100,6 @@ impl Sandbox {
         &self.variables
     }
 
-    /// A cold instance of `authorize`.
-    pub fn authorize(&self) -> Instance {
-        let app = Arc::new(self.cold(authorize::App::new));
-        self.instance("AuthorizeFunction", move |request| {
-            let app = app.clone();
-            async move { authorize::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of `callback`.
-    pub fn callback(&self) -> Instance {
-        let app = Arc::new(self.cold(callback::App::new));
-        self.instance("CallbackFunction", move |request| {
-            let app = app.clone();
-            async move { callback::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of `events`.
-    pub fn events(&self) -> Instance {
-        let app = Arc::new(self.cold(events::App::new));
-        self.instance("EventsFunction", move |request| {
-            let app = app.clone();
-            async move { events::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of `callback` with other variables.
-    pub fn callback_with(&self, variables: &[(&str, &str)]) -> Instance {
-        let with = |sandbox: Self, (name, value): &(&str, &str)| sandbox.with(name, value);
-        variables.iter().fold(self.clone(), with).callback()
-    }
-
-    /// What a cold start makes: a function's `App` with clients of its own.
-    fn cold<App>(&self, new: impl Fn(&Config, &SdkConfig, reqwest::Client, Clock) -> App) -> App {
-        let http = http::client();
-        let aws = sdk_config(&self.dynamodb.endpoint, http.clone());
-        new(&self.config(), &aws, http, self.clock.clone())
-    }
-
-    fn instance<F>(&self, resource: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance
-    where
-        F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
-    {
-        Instance::new(template::timeout(resource), self.clock.clone(), handler)
-    }
-
     /// Delivers a new ticket to the Platform table, as the push of one does, and returns it.
     pub async fn put_ticket(&self) -> String {
         let ticket = self.wechat.issue_ticket();
@@ -158,6 +110,15 @@ impl Sandbox {
         });
         self.dynamodb.put(&self.dynamodb.platform_table, item).await;
         ticket
+    }
+
+    /// Deletes the record of an account, which WeChat knows nothing of.
+    pub async fn lose_record(&self, authorizer_appid: &str) {
+        let key = json!({
+            "authorizer_appid": authorizer_appid,
+            "component_appid": self.wechat.component_appid,
+        });
+        self.dynamodb.delete(&self.dynamodb.authorizers_table, key).await;
     }
 
     /// The configuration that a function reads from [`Sandbox::variables`].

@@ -10,6 +10,7 @@ use sandbox::wechat::Account;
 use sandbox::{Listen, Sandbox, gateway};
 use serde_json::json;
 
+use crate::schedule::Schedule;
 use crate::start_page::{self, State};
 
 /// Serves until Ctrl-C.
@@ -20,8 +21,8 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
     let origin = sandbox::origin(&listener);
     let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: port.wrapping_add(2) };
     let sandbox = Sandbox::start_on(listen, true).await.with("PUBLIC_BASE_URL", &origin);
-    sandbox.put_ticket().await;
     sandbox.wechat.set_launch_host("127.0.0.1", true);
+    sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
     let book_shop = Account::official_account("山茶书店");
     let running_club = Account::mini_program("晨跑打卡");
     // Fixed ids: the page lists accounts by them.
@@ -34,14 +35,17 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
         ("EventsFunction", sandbox.events()),
     ];
     let variables = sandbox.variables().clone();
+    let schedule = Schedule::new(&sandbox);
     let router = Router::new()
         .merge(gateway::router(&functions, &sandbox.clock))
-        .merge(start_page::router(State::new(&sandbox)))
+        .merge(start_page::router(State::new(&sandbox, &schedule)))
         .route("/env", get(async move || json!(variables).to_string()));
     print_addresses(&origin, sandbox.variables());
     // Nothing outlives the process, so there is nothing to finish either.
     tokio::select! {
         served = axum::serve(listener, router) => served?,
+        // The first tick brings the first ticket.
+        () = schedule.run() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! The page that leads through everything.
 
 mod action;
+mod authorizer;
 mod view;
+mod words;
 
 use askama::Template;
 use axum::Router;
@@ -10,49 +12,71 @@ use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
 use sandbox::Sandbox;
 
+use crate::schedule::Schedule;
 use view::StartPage;
 
 /// What the page shows and moves.
 #[derive(Clone)]
 pub(crate) struct State {
     sandbox: Sandbox,
+    schedule: Schedule,
 }
 
 impl State {
-    pub(crate) fn new(sandbox: &Sandbox) -> Self {
-        Self { sandbox: sandbox.clone() }
+    pub(crate) fn new(sandbox: &Sandbox, schedule: &Schedule) -> Self {
+        Self { sandbox: sandbox.clone(), schedule: schedule.clone() }
     }
 }
 
 /// `/` shows, `/sandbox` acts and leads back.
 pub(crate) fn router(state: State) -> Router {
     let shown = state.clone();
-    Router::new().route("/", get(async move || Html(page(&shown.sandbox).await))).route(
+    Router::new().route("/", get(async move || Html(page(&shown).await))).route(
         "/sandbox",
         post(async move |RawForm(form): RawForm| {
-            action::carry_out(&state.sandbox, &form).await;
+            action::carry_out(&state.sandbox, &state.schedule, &form).await;
             Redirect::to("/")
         }),
     )
 }
 
-async fn page(sandbox: &Sandbox) -> String {
-    StartPage::of(sandbox).await.render().expect("the template renders")
+async fn page(state: &State) -> String {
+    StartPage::of(&state.sandbox, &state.schedule).await.render().expect("the template renders")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use sandbox::gateway;
+
     use super::*;
+
+    /// A sandbox whose WeChat pushes to its own `events`.
+    async fn state() -> State {
+        let sandbox = Sandbox::start().await;
+        let listener = sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+        sandbox.wechat.set_events_url(Some(&format!("{}/events", sandbox::origin(&listener))));
+        let router = gateway::router(&[("EventsFunction", sandbox.events())], &sandbox.clock);
+        tokio::spawn(axum::serve(listener, router).into_future());
+        let schedule = Schedule::new(&sandbox);
+        State { sandbox, schedule }
+    }
+
+    async fn press(state: &State, form: &str) -> String {
+        action::carry_out(&state.sandbox, &state.schedule, form.as_bytes()).await;
+        page(state).await
+    }
 
     #[tokio::test]
     async fn the_start_page_shows_the_record_and_no_secret() {
-        let sandbox = Sandbox::start().await;
-        assert!(page(&sandbox).await.contains("No account has authorized the platform yet."));
+        let state = state().await;
+        assert!(page(&state).await.contains("No account has authorized the platform yet."));
         let event = include_str!("../../events/callback.json");
-        assert_eq!(sandbox.callback().invoke_file(event).await.status, 200);
-        let page = page(&sandbox).await;
+        assert_eq!(state.sandbox.callback().invoke_file(event).await.status, 200);
+        let page = page(&state).await;
         assert!(page.contains("沙箱咖啡馆") && page.contains("WeChat accepts it"));
-        let secrets = sandbox.wechat.secrets();
+        let secrets = state.sandbox.wechat.secrets();
         assert!(secrets.len() > 5);
         for secret in secrets {
             assert!(!page.contains(&secret));
@@ -60,18 +84,72 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_button_does_something() {
-        let sandbox = Sandbox::start().await;
+    async fn every_fault_is_planned_and_mended() {
+        let state = state().await;
         for button in action::FAULTS.iter().flat_map(|group| group.buttons) {
-            assert!(!page(&sandbox).await.contains("Mend everything"));
-            action::carry_out(&sandbox, format!("action={}", button.action).as_bytes()).await;
-            assert!(page(&sandbox).await.contains("Mend everything"), "{}", button.label);
-            action::carry_out(&sandbox, b"action=mend").await;
+            assert!(!page(&state).await.contains("Mend everything"));
+            let page = press(&state, &format!("action={}", button.action)).await;
+            assert!(page.contains("Mend everything"), "{}", button.label);
+            press(&state, "action=mend").await;
         }
+    }
+
+    #[tokio::test]
+    async fn moving_the_clock_refreshes_the_tokens_that_are_due() {
+        let state = state().await;
+        let event = include_str!("../../events/callback.json");
+        state.sandbox.callback().invoke_file(event).await;
         for button in action::CLOCK {
-            let before = sandbox.clock.now();
-            action::carry_out(&sandbox, format!("action={}", button.action).as_bytes()).await;
-            assert!(sandbox.clock.now() >= before + 600);
+            let before = state.sandbox.clock.now();
+            press(&state, &format!("action={}", button.action)).await;
+            assert!(state.sandbox.clock.now() >= before + 600);
         }
+        let page = page(&state).await;
+        assert!(page.contains("1 refreshed") && page.contains("WeChat accepts it"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn every_switch_is_on_once_it_is_turned() {
+        let state = state().await;
+        let buttons = action::WHEN.iter().map(|(button, _)| button);
+        for button in buttons.chain(action::CODE.iter().map(|(button, _)| button)) {
+            let page = press(&state, &format!("action={}", button.action)).await;
+            let on = format!("value=\"{}\" aria-pressed=\"true\"", button.action);
+            assert!(page.contains(&on), "{}", button.label);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stale_token_heals_and_a_deleted_record_comes_back() {
+        let state = state().await;
+        let event = include_str!("../../events/callback.json");
+        state.sandbox.callback().invoke_file(event).await;
+        let account = "account=wx5a4db0c0ffee0001";
+        let page = press(&state, &format!("action=stale&{account}")).await;
+        assert!(page.contains("WeChat refuses it"));
+        let page = press(&state, &format!("action=token&{account}")).await;
+        assert!(page.contains("WeChat accepts it") && page.contains("a token that WeChat accepts"));
+        let page = press(&state, &format!("action=delete&{account}")).await;
+        assert!(!page.contains("沙箱咖啡馆") && page.contains("not in the table"));
+        let page = press(&state, "action=reconcile").await;
+        assert!(page.contains("沙箱咖啡馆") && page.contains("1 restored"), "{page}");
+    }
+    #[tokio::test]
+    async fn what_the_merchant_does_is_pushed_and_reaches_the_record() {
+        let state = state().await;
+        let event = include_str!("../../events/callback.json");
+        state.sandbox.callback().invoke_file(event).await;
+        let account = "account=wx5a4db0c0ffee0001";
+        // Later than the grant: of two events in one second the order is unknown.
+        state.sandbox.clock.advance(10);
+        let page = press(&state, &format!("action=edit&{account}&set=1&set=15")).await;
+        assert!(page.contains("<code>updateauthorized</code>") && page.contains("200 success"));
+        assert!(page.contains("<dt>permission sets</dt><dd>1, 15</dd>"), "{page}");
+        state.sandbox.clock.advance(10);
+        let page = press(&state, &format!("action=revoke&{account}")).await;
+        assert!(page.contains("<code>unauthorized</code>"));
+        assert!(page.contains("<span class=\"alert\">unauthorized</span>"), "{page}");
+        let page = press(&state, "action=ticket").await;
+        assert!(page.contains("<code>component_verify_ticket</code>"));
     }
 }

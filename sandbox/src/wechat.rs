@@ -3,7 +3,10 @@
 mod account;
 mod api;
 mod consent;
+mod credentials;
+mod delivery;
 mod ledger;
+mod push;
 mod refusal;
 mod token;
 
@@ -18,7 +21,10 @@ use wechat_authorizer::clock::Clock;
 use crate::opaque;
 use crate::wire::{self, Endpoint, Request, Server, Wire};
 pub use account::{Account, Kind, permission_name};
+use delivery::Pushes;
+pub use delivery::{Delivery, PushedCode, When};
 use ledger::Ledger;
+pub use push::Push;
 pub use refusal::Refusal;
 
 /// The simulated WeChat and its controls.
@@ -31,6 +37,7 @@ pub struct WeChat {
     clock: Clock,
     ledger: Arc<Mutex<Ledger>>,
     wire: Wire,
+    pushes: Pushes,
     _server: Arc<Server>,
 }
 
@@ -38,12 +45,14 @@ impl WeChat {
     pub(crate) fn start(listener: TcpListener, clock: Clock, order: Arc<AtomicU64>, verbose: bool) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::new()));
         let wire = Wire::new("wechat", order, verbose);
+        let pushes = Pushes::new(verbose);
         let base_url = crate::sandbox::origin(&listener);
-        let part = Part { clock: clock.clone(), ledger: ledger.clone(), wire: wire.clone() };
+        let part =
+            Part { clock: clock.clone(), ledger: ledger.clone(), wire: wire.clone(), pushes: pushes.clone() };
         let router = Router::new().merge(consent::router(part.clone())).fallback_service(api::router(part));
         let server = Arc::new(wire::serve(listener, router));
-        let component_appid = ledger.lock().expect("not poisoned").component_appid.clone();
-        Self { base_url, component_appid, clock, ledger, wire, _server: server }
+        let component_appid = credentials::COMPONENT_APPID.to_owned();
+        Self { base_url, component_appid, clock, ledger, wire, pushes, _server: server }
     }
 
     /// One endpoint by the last part of its path, as `api_query_auth`: to plan faults, to wait for
@@ -67,13 +76,13 @@ impl WeChat {
         self.wire.clear_faults();
     }
 
-    /// The platform's credentials as `COMPONENT_SECRET` wants them.
+    /// The platform's credentials as `COMPONENT_SECRET` wants them, while a change of the key is under way.
     pub fn component_secret(&self) -> Value {
-        let ledger = self.ledger();
         json!({
-            "component_appsecret": ledger.component_appsecret,
-            "token": ledger.message_token,
-            "encoding_aes_key": ledger.encoding_aes_key,
+            "component_appsecret": self.ledger().component_appsecret,
+            "token": credentials::TOKEN,
+            "encoding_aes_key": credentials::ENCODING_AES_KEY,
+            "previous_encoding_aes_key": credentials::PREVIOUS_ENCODING_AES_KEY,
         })
     }
 
@@ -115,6 +124,19 @@ impl WeChat {
     /// The account takes the authorization back.
     pub fn revoke(&self, authorizer_appid: &str) {
         self.ledger().revoke(authorizer_appid);
+    }
+
+    /// What the account grants the platform now; nothing if it is not authorized.
+    pub fn permission_set_ids(&self, authorizer_appid: &str) -> Vec<i64> {
+        let ledger = self.ledger();
+        ledger
+            .authorization(authorizer_appid)
+            .map_or(Vec::new(), |(_, granted)| granted.permission_set_ids.clone())
+    }
+
+    /// All access tokens of the account end before their time: they get 40001 from now on.
+    pub fn invalidate_access_tokens(&self, authorizer_appid: &str) {
+        self.ledger().invalidate_access_tokens(authorizer_appid);
     }
 
     /// Makes a new ticket, as WeChat does every ten minutes.
@@ -191,6 +213,7 @@ struct Part {
     clock: Clock,
     ledger: Arc<Mutex<Ledger>>,
     wire: Wire,
+    pushes: Pushes,
 }
 
 impl Part {

@@ -5,6 +5,7 @@ mod callback;
 mod errcode;
 mod events;
 mod fault;
+mod gateway;
 mod race;
 mod reconcile;
 mod refresh;

@@ -1,6 +1,11 @@
 //! The buttons of the start page.
 
+use std::time::Duration;
+
+use sandbox::wechat::{PushedCode, When};
 use sandbox::{Fault, Sandbox};
+
+use crate::schedule::Schedule;
 
 /// A button: what it sends and what it says.
 pub(super) struct Button {
@@ -30,6 +35,10 @@ pub(super) const FAULTS: &[Group] = &[
             button("quota", "quota used up"),
         ],
     },
+    Group {
+        name: "WeChat's answer to the next refresh",
+        buttons: &[button("refresh-busy", "busy, once"), button("refresh-invalid", "refresh token invalid")],
+    },
     Group { name: "Our address", buttons: &[button("address", "not on the allow-list (61004)")] },
     Group {
         name: "DynamoDB, when the record is written",
@@ -45,33 +54,102 @@ pub(super) const CLOCK: &[Button] = &[
     button("clock-43200", "+12 h"),
 ];
 
+/// When the push beside a redirect is sent.
+pub(super) const WHEN: &[(Button, When)] = &[
+    (button("push-before", "before the browser"), When::Before),
+    (button("push-at-once", "at once"), When::AtOnce),
+    (button("push-after", "3 s after"), When::After(Duration::from_secs(3))),
+    (button("push-never", "never"), When::Never),
+];
+
+/// Which code it carries.
+pub(super) const CODE: &[(Button, PushedCode)] = &[
+    (button("code-same", "the redirect's code"), PushedCode::Same),
+    (button("code-own", "a code of its own"), PushedCode::Own),
+];
+
+/// What a form sent.
+struct Form<'a> {
+    fields: Vec<(String, String)>,
+    sandbox: &'a Sandbox,
+    schedule: &'a Schedule,
+}
+
 /// Does what the form's `action` names.
-pub(super) async fn carry_out(sandbox: &Sandbox, form: &[u8]) {
-    let action = form_urlencoded::parse(form).find(|(name, _)| name == "action").map(|(_, action)| action);
-    let action = action.unwrap_or_default();
-    let exchange = sandbox.wechat.on("api_query_auth");
-    let record = sandbox.dynamodb.on("TransactWriteItems");
-    match action.as_ref() {
-        "busy-once" => exchange.once(Fault::errcode(-1)),
-        "busy" => exchange.always(Fault::errcode(-1)),
-        "lost" => exchange.once(Fault::ResetAfter),
-        "html" => exchange.once(Fault::raw(502, "text/html", "<h1>502 Bad Gateway</h1>")),
-        "quota" => exchange.once(Fault::errcode(45009)),
-        "address" => sandbox.wechat.allow_address(false),
-        "throttle" => record.once(Fault::throttled()),
-        "write-lost" => record.once(Fault::ResetAfter),
-        "mend" => {
-            sandbox.wechat.allow_address(true);
-            sandbox.wechat.clear_faults();
-            sandbox.dynamodb.clear_faults();
-        }
-        "ticket" => {
-            sandbox.put_ticket().await;
-        }
-        other => {
-            if let Some(Ok(seconds)) = other.strip_prefix("clock-").map(str::parse) {
-                sandbox.clock.advance(seconds);
+pub(super) async fn carry_out(sandbox: &Sandbox, schedule: &Schedule, form: &[u8]) {
+    let fields = form_urlencoded::parse(form).into_owned().collect();
+    let form = Form { fields, sandbox, schedule };
+    if form.field("account").is_empty() { form.carry_out().await } else { form.carry_out_on_account().await }
+}
+
+impl Form<'_> {
+    fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+
+    async fn carry_out(&self) {
+        let wechat = &self.sandbox.wechat;
+        let exchange = wechat.on("api_query_auth");
+        let refresh = wechat.on("api_authorizer_token");
+        let record = self.sandbox.dynamodb.on("TransactWriteItems");
+        match self.field("action") {
+            "busy-once" => exchange.once(Fault::errcode(-1)),
+            "busy" => exchange.always(Fault::errcode(-1)),
+            "lost" => exchange.once(Fault::ResetAfter),
+            "html" => exchange.once(Fault::raw(502, "text/html", "<h1>502 Bad Gateway</h1>")),
+            "quota" => exchange.once(Fault::errcode(45009)),
+            "refresh-busy" => refresh.once(Fault::errcode(-1)),
+            "refresh-invalid" => refresh.once(Fault::errcode(61023)),
+            "address" => wechat.allow_address(false),
+            "throttle" => record.once(Fault::throttled()),
+            "write-lost" => record.once(Fault::ResetAfter),
+            "mend" => {
+                wechat.allow_address(true);
+                wechat.clear_faults();
+                self.sandbox.dynamodb.clear_faults();
             }
+            "ticket" => {
+                wechat.deliver(wechat.push_ticket()).await;
+            }
+            "refresh" => self.schedule.refresh().await,
+            "reconcile" => self.schedule.reconcile().await,
+            other => self.set(other).await,
+        }
+    }
+
+    /// Moves the clock or turns a switch.
+    async fn set(&self, action: &str) {
+        let wechat = &self.sandbox.wechat;
+        let (when, code) = wechat.beside_redirect();
+        if let Some((_, when)) = WHEN.iter().find(|(button, _)| button.action == action) {
+            wechat.accompany_redirects(*when, code);
+        } else if let Some((_, code)) = CODE.iter().find(|(button, _)| button.action == action) {
+            wechat.accompany_redirects(when, *code);
+        } else if let Some(Ok(seconds)) = action.strip_prefix("clock-").map(str::parse) {
+            self.sandbox.clock.advance(seconds);
+            self.schedule.tick().await;
+        }
+    }
+
+    async fn carry_out_on_account(&self) {
+        let (wechat, account) = (&self.sandbox.wechat, self.field("account"));
+        if !wechat.accounts().iter().any(|known| known.appid == account) {
+            return;
+        }
+        let authorized = wechat.refresh_token(account).is_some();
+        match self.field("action") {
+            "edit" if authorized => {
+                let sets = self.fields.iter().filter(|(name, _)| name == "set");
+                let sets: Vec<i64> = sets.filter_map(|(_, id)| id.parse().ok()).collect();
+                wechat.update_and_push(account, &sets).await;
+            }
+            "revoke" => {
+                wechat.revoke_and_push(account).await;
+            }
+            "stale" => wechat.invalidate_access_tokens(account),
+            "token" => self.schedule.token(account).await,
+            "delete" => self.sandbox.lose_record(account).await,
+            _ => {}
         }
     }
 }

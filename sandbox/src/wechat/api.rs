@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::account::func_info;
 use super::ledger::{Ledger, PRE_AUTH_CODE_LIFE};
 use super::token::LIFE;
-use super::{Part, Refusal};
+use super::{Part, Refusal, credentials};
 use crate::wire::{Connection, Reply, Request};
 
 pub(super) fn router(part: Part) -> Router {
@@ -107,28 +107,29 @@ impl Call {
 
     fn component_token(&self, ledger: &mut Ledger, now: i64) -> Outcome {
         let body = self.body()?;
-        check_component(ledger, &body)?;
+        check_component(&body)?;
         check_appsecret(ledger, &body, "component_appsecret")?;
         ledger.check_ticket(text(&body, "component_verify_ticket").unwrap_or_default(), now)?;
         let token = ledger.mint_component_token(now);
         Ok(json!({"component_access_token": token, "expires_in": LIFE}))
     }
 
-    fn start_push_ticket(&self, ledger: &Ledger) -> Outcome {
+    fn start_push_ticket(&self, ledger: &mut Ledger) -> Outcome {
         let body = self.body()?;
-        check_component(ledger, &body)?;
+        check_component(&body)?;
         check_appsecret(ledger, &body, "component_secret")?;
+        ledger.start_push_ticket();
         Ok(json!({"errcode": 0, "errmsg": "in a normal state"}))
     }
 }
 
 fn create_pre_auth_code(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
-    check_component(ledger, body)?;
+    check_component(body)?;
     Ok(json!({"pre_auth_code": ledger.mint_pre_auth_code(now), "expires_in": PRE_AUTH_CODE_LIFE}))
 }
 
 fn query_auth(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
-    check_component(ledger, body)?;
+    check_component(body)?;
     let code = text(body, "authorization_code").ok_or_else(|| Refusal::new(47001))?;
     if code.is_empty() {
         return Err(Refusal::new(40097));
@@ -149,7 +150,7 @@ fn query_auth(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
 }
 
 fn authorizer_token(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
-    check_component(ledger, body)?;
+    check_component(body)?;
     let appid = text(body, "authorizer_appid").ok_or_else(|| Refusal::new(47001))?;
     let (_, authorization) = ledger.authorization(appid)?;
     let refresh_token = authorization.refresh_token.clone();
@@ -165,7 +166,7 @@ fn authorizer_token(ledger: &mut Ledger, body: &Value, now: i64) -> Outcome {
 }
 
 fn authorizer_info(ledger: &Ledger, body: &Value) -> Outcome {
-    check_component(ledger, body)?;
+    check_component(body)?;
     let appid = text(body, "authorizer_appid").ok_or_else(|| Refusal::new(47001))?;
     let (account, authorization) = ledger.authorization(appid)?;
     let refresh_token = if authorization.exchanged { authorization.refresh_token.as_str() } else { "" };
@@ -180,7 +181,7 @@ fn authorizer_info(ledger: &Ledger, body: &Value) -> Outcome {
 }
 
 fn authorizer_list(ledger: &Ledger, body: &Value) -> Outcome {
-    check_component(ledger, body)?;
+    check_component(body)?;
     let number = |name: &str| body[name].as_u64().and_then(|number| usize::try_from(number).ok());
     let (Some(offset), Some(count @ 1..=500)) = (number("offset"), number("count")) else {
         return Err(Refusal::new(40170));
@@ -211,10 +212,10 @@ fn quota(body: &Value) -> Outcome {
     Ok(json!({"errcode": 0, "errmsg": "ok", "quota": quota}))
 }
 
-fn check_component(ledger: &Ledger, body: &Value) -> Result<(), Refusal> {
+fn check_component(body: &Value) -> Result<(), Refusal> {
     match text(body, "component_appid") {
         None => Err(Refusal::new(41018)),
-        Some(appid) if appid == ledger.component_appid => Ok(()),
+        Some(credentials::COMPONENT_APPID) => Ok(()),
         Some(_) => Err(Refusal::new(40013)),
     }
 }

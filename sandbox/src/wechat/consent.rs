@@ -10,6 +10,8 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use super::account::{Kind, permission_name};
+use super::delivery::{self, PushedCode};
+use super::push::Push;
 use super::{Ledger, Part};
 use request::{Consent, Refused};
 
@@ -25,9 +27,22 @@ pub(super) fn router(part: Part) -> Router {
         get(async move |RawQuery(query): RawQuery, headers: HeaderMap| {
             show(&shown, query, &headers, check_referer)
         })
-        .post(async move |body: String| agree(&agreed, &body))
+        .post(async move |form: String| match agree(&agreed, &form) {
+            Err(refused) => refused.into_response(),
+            Ok(Agreed { location, push }) => {
+                if let Some(push) = push {
+                    agreed.pushes.accompany(push).await;
+                }
+                // 302, as WeChat does it: the browser follows with GET.
+                (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+            }
+        })
     };
-    Router::new().route(PC, page(true)).route(MOBILE, page(false))
+    Router::new()
+        .route(PC, page(true))
+        .route(MOBILE, page(false))
+        // A browser asks for it by itself; it is not a call of the API.
+        .route("/favicon.ico", get(StatusCode::NOT_FOUND))
 }
 
 #[derive(Template)]
@@ -76,31 +91,43 @@ fn show(part: &Part, query: Option<String>, headers: &HeaderMap, check_referer: 
     html(StatusCode::OK, &page)
 }
 
+/// What follows from a merchant's consent.
+struct Agreed {
+    /// Where the browser is sent.
+    location: String,
+    /// Nothing is pushed about an authorization that changes nothing.
+    push: Option<Push>,
+}
+
 /// The form sends what the link carried, the account and the permission sets.
-fn agree(part: &Part, form: &str) -> Response {
+fn agree(part: &Part, form: &str) -> Result<Agreed, Refused> {
     let now = part.clock.now();
     let mut ledger = part.ledger();
-    let consent = match Consent::read(form, &ledger, now) {
-        Ok(consent) => consent,
-        Err(refused) => return refused.into_response(),
-    };
+    let consent = Consent::read(form, &ledger, now)?;
     let fields = || form_urlencoded::parse(form.as_bytes());
     let chosen = fields().find(|(name, _)| name == "account").map(|(_, appid)| appid.into_owned());
-    let Some(account) =
-        choices(&consent, &ledger).into_iter().find(|choice| Some(&choice.appid) == chosen.as_ref())
-    else {
-        return Refused::new("请选择要授权的帐号", "Choose one of the accounts.").into_response();
-    };
+    let choice = choices(&consent, &ledger).into_iter().find(|choice| Some(&choice.appid) == chosen.as_ref());
+    let Choice { appid, .. } =
+        choice.ok_or_else(|| Refused::new("请选择要授权的帐号", "Choose one of the accounts."))?;
     let granted: Vec<i64> = fields()
         .filter(|(name, _)| name == "set")
         .filter_map(|(_, id)| id.parse().ok())
-        .filter(|id| ledger.accounts[&account.appid].account.kind.permission_set_ids().contains(id))
+        .filter(|id| ledger.accounts[&appid].account.kind.permission_set_ids().contains(id))
         .collect();
+    let before = ledger.authorization(&appid).ok().map(|(_, before)| before.permission_set_ids.clone());
     ledger.spend_pre_auth_code(&consent.pre_auth_code);
-    ledger.authorize(&account.appid, &granted, now);
-    let code = ledger.mint_code(&account.appid, now);
-    // 302, as WeChat does it: the browser follows with GET.
-    (StatusCode::FOUND, [(header::LOCATION, consent.redirect(&code))]).into_response()
+    ledger.authorize(&appid, &granted, now);
+    let code = ledger.mint_code(&appid, now);
+    let location = consent.redirect(&code);
+    let changed = before.as_ref() != Some(&granted);
+    let push = changed.then(|| {
+        let pushed = match part.pushes.beside_redirect().1 {
+            PushedCode::Same => code,
+            PushedCode::Own => ledger.mint_code(&appid, now),
+        };
+        delivery::about(before.is_none(), &appid, &pushed, &consent.pre_auth_code, now)
+    });
+    Ok(Agreed { location, push })
 }
 
 fn choices(consent: &Consent, ledger: &Ledger) -> Vec<Choice> {

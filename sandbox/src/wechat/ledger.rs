@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::Account;
 use super::token::Tokens;
-use super::{Kind, Refusal};
+use super::{Kind, Refusal, credentials};
 use crate::opaque;
 use code::Code;
 pub(super) use code::{DEMO_MINI_PROGRAM, DEMO_OFFICIAL_ACCOUNT};
@@ -14,15 +14,21 @@ pub(super) use code::{DEMO_MINI_PROGRAM, DEMO_OFFICIAL_ACCOUNT};
 /// How long a ticket is accepted, in seconds.
 const TICKET_LIFE: i64 = 12 * 3600;
 
+/// How often a ticket is issued, in seconds.
+const TICKET_EVERY: i64 = 600;
+
+/// The ticket in the event file of one.
+const EVENT_FILE_TICKET: &str = "ticket@@@sandbox-5a4db0c71c4e7";
+
+/// The access token in the event file of one that WeChat refused.
+const EVENT_FILE_ACCESS_TOKEN: &str = "sandbox-official-account-5a4db0cacce55";
+
 /// How long a pre_auth_code lives, in seconds.
 pub(super) const PRE_AUTH_CODE_LIFE: i64 = 1800;
 
 /// The state of the simulated WeChat. Times are arguments; nothing here waits or sends.
 pub(super) struct Ledger {
-    pub(super) component_appid: String,
     pub(super) component_appsecret: String,
-    pub(super) message_token: String,
-    pub(super) encoding_aes_key: String,
     /// Whether the caller's address is on the allow-list.
     pub(super) address_allowed: bool,
     /// 授权发起页域名.
@@ -33,6 +39,8 @@ pub(super) struct Ledger {
     /// Everything secret that was ever made here or sent here as a code.
     pub(super) secrets: BTreeSet<String>,
     tickets: HashMap<String, i64>,
+    /// When the newest was issued; absent before the first, and once the platform has asked for another.
+    ticket_issued_at: Option<i64>,
     component_tokens: Tokens,
     /// Whose access token it is.
     token_owners: HashMap<String, String>,
@@ -64,21 +72,23 @@ impl From<Account> for Entry {
 
 impl Ledger {
     pub(super) fn new() -> Self {
-        let (component_appsecret, message_token) = (opaque::hex(32), opaque::hex(24));
-        // The last of the 43 characters carries four surplus bits, as real keys do.
-        let encoding_aes_key = format!("{}G", opaque::hex(42));
-        let secrets = [&component_appsecret, &message_token, &encoding_aes_key].map(String::clone).into();
+        let secrets = [
+            credentials::COMPONENT_APPSECRET,
+            credentials::TOKEN,
+            credentials::ENCODING_AES_KEY,
+            credentials::PREVIOUS_ENCODING_AES_KEY,
+            EVENT_FILE_TICKET,
+        ];
         let mut ledger = Self {
-            component_appid: "wx7c0de5a4db0c0001".to_owned(),
-            component_appsecret,
-            message_token,
-            encoding_aes_key,
+            component_appsecret: credentials::COMPONENT_APPSECRET.to_owned(),
             address_allowed: true,
             launch_host: "platform.example.com".to_owned(),
             check_referer: true,
             accounts: BTreeMap::new(),
-            secrets,
-            tickets: HashMap::new(),
+            secrets: secrets.map(str::to_owned).into(),
+            // Accepted at any time.
+            tickets: HashMap::from([(EVENT_FILE_TICKET.to_owned(), i64::MAX)]),
+            ticket_issued_at: None,
             component_tokens: Tokens::default(),
             token_owners: HashMap::new(),
             pre_auth_codes: HashMap::new(),
@@ -107,7 +117,17 @@ impl Ledger {
     pub(super) fn issue_ticket(&mut self, now: i64) -> String {
         let ticket = self.secret(opaque::prefixed("ticket", 86));
         self.tickets.insert(ticket.clone(), now);
+        self.ticket_issued_at = Some(now);
         ticket
+    }
+
+    pub(super) fn is_ticket_due(&self, now: i64) -> bool {
+        self.ticket_issued_at.is_none_or(|issued_at| now - issued_at >= TICKET_EVERY)
+    }
+
+    /// The platform asks for a ticket that it does not have.
+    pub(super) fn start_push_ticket(&mut self) {
+        self.ticket_issued_at = None;
     }
 
     pub(super) fn check_ticket(&self, ticket: &str, now: i64) -> Result<(), Refusal> {
@@ -169,9 +189,17 @@ impl Ledger {
         entry.access_tokens = Tokens::default();
     }
 
+    pub(super) fn invalidate_access_tokens(&mut self, appid: &str) {
+        self.entry(appid).access_tokens.invalidate();
+    }
+
     /// An access token of an account that stands authorized.
     pub(super) fn mint_access_token(&mut self, appid: &str, now: i64) -> String {
-        let token = self.secret(opaque::token(138));
+        // The first of the event files' account is fixed, so that one of them can name it.
+        let first =
+            appid == DEMO_OFFICIAL_ACCOUNT && !self.token_owners.contains_key(EVENT_FILE_ACCESS_TOKEN);
+        let token = if first { EVENT_FILE_ACCESS_TOKEN.to_owned() } else { opaque::token(138) };
+        let token = self.secret(token);
         self.token_owners.insert(token.clone(), appid.to_owned());
         self.entry(appid).access_tokens.add(token.clone(), now);
         token

@@ -28,6 +28,13 @@ impl Tokens {
         self.0.push(Token { value, expires_at: now + LIFE, superseded: false });
     }
 
+    /// All end now, with the refusal of a token that is not the newest.
+    pub(super) fn invalidate(&mut self) {
+        for token in &mut self.0 {
+            (token.expires_at, token.superseded) = (i64::MIN, true);
+        }
+    }
+
     pub(super) fn contains(&self, value: &str) -> bool {
         self.0.iter().any(|token| token.value == value)
     }

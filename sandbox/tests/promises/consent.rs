@@ -9,7 +9,7 @@ const REDIRECT_URI: &str = "https://platform.example.com/callback?state=s1";
 const LAUNCH_PAGE: &str = "https://platform.example.com/";
 
 /// The link of a launch page, with one parameter replaced.
-fn link(sandbox: &Sandbox, path: &str, changed: (&str, &str)) -> String {
+pub(crate) fn link(sandbox: &Sandbox, path: &str, changed: (&str, &str)) -> String {
     let pre_auth_code = sandbox.wechat.mint_pre_auth_code();
     let parameters = [
         ("component_appid", sandbox.wechat.component_appid.as_str()),
@@ -28,7 +28,7 @@ async fn page(url: &str, referer: &str) -> String {
 }
 
 /// Agrees, and returns where the browser is sent.
-async fn agree(url: &str, account: &str, sets: &[&str]) -> Result<String, String> {
+pub(crate) async fn agree(url: &str, account: &str, sets: &[&str]) -> Result<String, String> {
     let query = url.split_once('?').expect("a query").1;
     let sets: String = sets.iter().map(|set| format!("&set={set}")).collect();
     let answer =
@@ -39,7 +39,7 @@ async fn agree(url: &str, account: &str, sets: &[&str]) -> Result<String, String
     }
 }
 
-const PC: &str = "/cgi-bin/componentloginpage";
+pub(crate) const PC: &str = "/cgi-bin/componentloginpage";
 const MOBILE: &str = "/wxaopen/safe/bindcomponent";
 
 #[tokio::test]

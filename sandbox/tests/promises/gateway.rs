@@ -77,6 +77,15 @@ async fn an_answer_is_what_the_function_returned() {
 }
 
 #[tokio::test]
+async fn a_link_that_was_mangled_reaches_the_function_as_in_the_artifact() {
+    let function = Instance::new(Duration::from_secs(1), Clock::default(), async |request: Request| {
+        Ok(Response::new(Body::Text(request.uri().to_string())))
+    });
+    let answer = function.get("/callback?auth_code=<a b>").await;
+    assert_eq!(answer.body, "https://platform.example.com/callback?auth_code=%3Ca%20b%3E");
+}
+
+#[tokio::test]
 async fn an_invocation_that_runs_out_of_time_is_ended_and_answered_by_the_gateway() {
     let function =
         Instance::new(Duration::from_millis(1), Clock::default(), async |_| std::future::pending().await);

@@ -2,7 +2,11 @@
 
 mod call;
 mod consent;
+mod deliveries;
 mod events;
 mod faults;
 mod gateway;
+mod invocations;
+mod push_files;
+mod pushes;
 mod rules;

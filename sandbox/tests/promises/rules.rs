@@ -291,3 +291,14 @@ async fn everything_handed_out_is_a_known_secret() {
         assert!(secrets.iter().any(|known| known == secret));
     }
 }
+
+#[tokio::test]
+async fn a_token_that_is_made_stale_is_refused_and_the_next_one_works() {
+    let (sandbox, token, appid) = platform().await;
+    let code = sandbox.wechat.authorize(&appid, SETS);
+    let info = exchange(&sandbox, &token, &code).await["authorization_info"].take();
+    sandbox.wechat.invalidate_access_tokens(&appid);
+    assert!(!sandbox.wechat.accepts(info["authorizer_access_token"].as_str().expect("a token")));
+    let answer = refresh(&sandbox, &token, &appid, &info["authorizer_refresh_token"]).await;
+    assert!(sandbox.wechat.accepts(answer["authorizer_access_token"].as_str().expect("a token")));
+}

@@ -9,6 +9,7 @@ use reqwest::Url;
 
 use super::super::Ledger;
 use super::super::account::{Account, Kind};
+use super::super::credentials;
 use super::html;
 
 /// A link that WeChat accepts.
@@ -32,7 +33,7 @@ impl Consent {
     pub(super) fn read(query: &str, ledger: &Ledger, now: i64) -> Result<Self, Refused> {
         let mut fields: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut field = |name| fields.remove(name).unwrap_or_default();
-        if field("component_appid") != ledger.component_appid {
+        if field("component_appid") != credentials::COMPONENT_APPID {
             return Err(Refused::new("参数错误：component_appid", "The link names another platform."));
         }
         let pre_auth_code = field("pre_auth_code");

@@ -1,0 +1,102 @@
+//! Event files: `<function>.json` and `<function>-<situation>.json` in `events/`, as AWS sends them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{Answer, Instance, InvocationError, JsonInstance, Sandbox};
+
+/// The code of the Official Account that the event files name.
+const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
+
+/// The code and the appid of their Mini Program.
+const MINI_PROGRAM: (&str, &str) = ("queryauthcode@@@sandbox-mini-program", "wx5a4db0c5709e0002");
+
+/// An event and the function that it is for.
+#[derive(Clone, Debug)]
+pub struct EventFile {
+    /// The function's name: what the file's name has before the first `-` or `.`.
+    pub function: String,
+    /// The event.
+    pub event: Value,
+}
+
+/// What the function made of it.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// An answer over HTTP.
+    Http(Answer),
+    /// The result of an invocation.
+    Json(Result<Value, InvocationError>),
+}
+
+enum Function {
+    Http(Instance),
+    Json(JsonInstance),
+}
+
+impl EventFile {
+    /// Reads a file; an error is a sentence for the terminal.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+        let event = serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let function = name.split(['-', '.']).next().unwrap_or_default();
+        if !["authorize", "callback", "events", "reconcile", "refresh", "token"].contains(&function) {
+            return Err(format!(
+                "{shown}: the name must start with the name of a function, as callback-no-code.json does"
+            ));
+        }
+        Ok(Self { function: function.to_owned(), event })
+    }
+
+    /// A sandbox in which the event has something to do.
+    pub async fn sandbox(&self) -> Sandbox {
+        let sandbox = Sandbox::start_without_ticket().await;
+        if let Some(milliseconds) = self.event["requestContext"]["timeEpoch"].as_i64() {
+            sandbox.clock.advance(milliseconds / 1000 - sandbox.clock.now());
+        }
+        // The last ticket is ten minutes old, so that one in an event is newer.
+        sandbox.clock.advance(-600);
+        sandbox.put_ticket().await;
+        sandbox.clock.advance(600);
+        match self.function.as_str() {
+            "token" => grant(&sandbox, OFFICIAL_ACCOUNT).await,
+            "refresh" => {
+                grant(&sandbox, OFFICIAL_ACCOUNT).await;
+                sandbox.clock.advance(7000);
+            }
+            "reconcile" => {
+                grant(&sandbox, OFFICIAL_ACCOUNT).await;
+                grant(&sandbox, MINI_PROGRAM.0).await;
+                sandbox.lose_record(MINI_PROGRAM.1).await;
+            }
+            _ => {}
+        }
+        sandbox
+    }
+
+    /// Hands the event to a cold instance of its function.
+    pub async fn run(&self, sandbox: &Sandbox) -> Outcome {
+        let function = match self.function.as_str() {
+            "authorize" => Function::Http(sandbox.authorize()),
+            "callback" => Function::Http(sandbox.callback()),
+            "events" => Function::Http(sandbox.events()),
+            "reconcile" => Function::Json(sandbox.reconcile()),
+            "refresh" => Function::Json(sandbox.refresh()),
+            _ => Function::Json(sandbox.token()),
+        };
+        match function {
+            Function::Http(instance) => Outcome::Http(instance.invoke(self.event.clone()).await),
+            Function::Json(instance) => Outcome::Json(instance.run(self.event.clone()).await),
+        }
+    }
+}
+
+/// WeChat's redirect, before the event.
+async fn grant(sandbox: &Sandbox, code: &str) {
+    let redirect = format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"));
+    let answer = sandbox.callback().get(&redirect).await;
+    assert_eq!(answer.status, 200, "the grant before the event is stored");
+}

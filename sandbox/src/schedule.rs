@@ -1,0 +1,112 @@
+//! What happens by itself, and what came of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sandbox::{InvocationError, JsonInstance, Sandbox};
+use serde_json::{Value, json};
+
+/// How often `refresh` runs.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// How many runs are remembered.
+const REMEMBERED: usize = 8;
+
+/// The functions that nobody visits, warm, with their last results.
+#[derive(Clone)]
+pub(crate) struct Schedule {
+    sandbox: Sandbox,
+    refresh: JsonInstance,
+    reconcile: JsonInstance,
+    token: JsonInstance,
+    runs: Arc<Mutex<Vec<Run>>>,
+}
+
+/// One run, or several in a row that came to the same.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) function: &'static str,
+    pub(crate) result: String,
+    pub(crate) good: bool,
+    pub(crate) times: usize,
+}
+
+impl Schedule {
+    pub(crate) fn new(sandbox: &Sandbox) -> Self {
+        Self {
+            sandbox: sandbox.clone(),
+            refresh: sandbox.refresh(),
+            reconcile: sandbox.reconcile(),
+            token: sandbox.token(),
+            runs: Arc::default(),
+        }
+    }
+
+    /// Ticks forever.
+    pub(crate) async fn run(self) {
+        let mut interval = tokio::time::interval(EVERY);
+        loop {
+            interval.tick().await;
+            self.tick().await;
+        }
+    }
+
+    /// WeChat pushes the ticket that is due, and `refresh` runs.
+    pub(crate) async fn tick(&self) {
+        self.sandbox.wechat.push_due_ticket().await;
+        self.refresh().await;
+    }
+
+    pub(crate) async fn refresh(&self) {
+        let result = self.refresh.run(json!({})).await;
+        self.remember("refresh", result.map(|summary| counts(&summary)));
+    }
+
+    pub(crate) async fn reconcile(&self) {
+        let result = self.reconcile.run(json!({"dry_run": false})).await;
+        self.remember("reconcile", result.map(|summary| counts(&summary)));
+    }
+
+    /// A service asks for an account's token, and says which one WeChat has just refused.
+    pub(crate) async fn token(&self, authorizer_appid: &str) {
+        let record = self.sandbox.dynamodb.authorizer(authorizer_appid).await.unwrap_or_default();
+        let stored = record["authorizer_access_token"].as_str();
+        let refused = stored.filter(|token| !self.sandbox.wechat.accepts(token));
+        let event = json!({"authorizer_appid": authorizer_appid, "rejected_access_token": refused});
+        let result = self.token.run(event).await;
+        let verdict = |answer: Value| {
+            let token = answer["authorizer_access_token"].as_str().unwrap_or_default();
+            let verdict = if self.sandbox.wechat.accepts(token) { "accepts" } else { "refuses" };
+            format!("a token that WeChat {verdict}")
+        };
+        self.remember("token", result.map(verdict));
+    }
+
+    /// The last runs, newest first.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let mut runs = self.runs.lock().expect("not poisoned").clone();
+        runs.reverse();
+        runs
+    }
+
+    fn remember(&self, function: &'static str, result: Result<String, InvocationError>) {
+        let good = result.is_ok();
+        let result = result.unwrap_or_else(|error| error.to_string());
+        let mut runs = self.runs.lock().expect("not poisoned");
+        match runs.last_mut() {
+            Some(last) if (last.function, &last.result) == (function, &result) => last.times += 1,
+            _ => runs.push(Run { function, result, good, times: 1 }),
+        }
+        let surplus = runs.len().saturating_sub(REMEMBERED);
+        runs.drain(..surplus);
+    }
+}
+
+/// `{"refreshed": 2, "failed": 0}` → `2 refreshed`.
+fn counts(summary: &Value) -> String {
+    let counts = summary.as_object().into_iter().flatten();
+    let counts = counts.filter_map(|(name, count)| Some((name.replace('_', " "), count.as_u64()?)));
+    let counts: Vec<_> =
+        counts.filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
+    if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") }
+}

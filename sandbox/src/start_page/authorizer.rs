@@ -1,0 +1,84 @@
+//! A record of the table, and what its merchant and we can do to it.
+
+use sandbox::Sandbox;
+use sandbox::wechat::permission_name;
+use serde_json::Value;
+
+use super::words::{left, number, span, text};
+use crate::mask::Mask;
+
+/// One record.
+pub(super) struct Authorizer {
+    pub(super) name: String,
+    pub(super) appid: String,
+    /// What the table says.
+    pub(super) authorized: bool,
+    pub(super) rows: Vec<(&'static str, String)>,
+    /// What the merchant can grant, if WeChat knows of an authorization to edit.
+    pub(super) sets: Vec<PermissionSet>,
+}
+
+/// A permission set on the form in which a merchant edits them.
+pub(super) struct PermissionSet {
+    pub(super) id: i64,
+    pub(super) name: &'static str,
+    pub(super) granted: bool,
+}
+
+impl Authorizer {
+    pub(super) fn of(record: &Value, sandbox: &Sandbox, mask: &Mask, now: i64) -> Self {
+        let mut rows = Vec::new();
+        if let Some(token) = record["authorizer_access_token"].as_str() {
+            let works = if sandbox.wechat.accepts(token) { "WeChat accepts it" } else { "WeChat refuses it" };
+            let expires = left(number(&record["access_token_expires_at"]), now);
+            rows.push(("access token", format!("{} · {expires} · {works}", mask.apply(token))));
+        }
+        if let Some(token) = record["authorizer_refresh_token"].as_str() {
+            rows.push(("refresh token", mask.apply(token)));
+        }
+        if let Some(due) = record["refresh_at"].as_i64() {
+            let due = if due > now { format!("due in {}", span(due - now)) } else { "due".to_owned() };
+            rows.push(("refresh", due));
+        }
+        if record["refresh_failure"].is_object() {
+            let failure = &record["refresh_failure"];
+            rows.push(("failed", format!("errcode {}, {} times", failure["errcode"], failure["attempts"])));
+        }
+        let ids = record["permission_set_ids"].as_array().into_iter().flatten();
+        let ids = ids.map(Value::to_string).collect::<Vec<_>>().join(", ");
+        if !ids.is_empty() {
+            rows.push(("permission sets", ids));
+        }
+        if let Some(state) = record["state"].as_str() {
+            rows.push(("state", mask.apply(state)));
+        }
+        for (name, attribute) in
+            [("authorized", "authorized_at"), ("revoked", "unauthorized_at"), ("refreshed", "refreshed_at")]
+        {
+            if let Some(at) = record[attribute].as_i64() {
+                rows.push((name, format!("{} ago", span(now - at))));
+            }
+        }
+        rows.push(("version", record["version"].to_string()));
+        let appid = text(&record["authorizer_appid"]).to_owned();
+        Self {
+            name: record["profile"]["nick_name"].as_str().unwrap_or(&appid).to_owned(),
+            authorized: record["status"] == "authorized",
+            sets: permission_sets(sandbox, &appid),
+            appid,
+            rows,
+        }
+    }
+}
+
+fn permission_sets(sandbox: &Sandbox, appid: &str) -> Vec<PermissionSet> {
+    let accounts = sandbox.wechat.accounts();
+    let account = accounts
+        .iter()
+        .find(|account| account.appid == appid && sandbox.wechat.refresh_token(appid).is_some());
+    let granted = sandbox.wechat.permission_set_ids(appid);
+    let ids = account.map_or(&[][..], |account| account.kind.permission_set_ids());
+    ids.iter()
+        .map(|&id| PermissionSet { id, name: permission_name(id), granted: granted.contains(&id) })
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! Pushes on their way to the authorization event URL, and when WeChat sends which.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::WeChat;
+use super::push::{Push, authorization};
+
+/// One push and how it was answered.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The `InfoType` of the message.
+    pub info_type: String,
+    /// The status; absent where no answer came within five seconds.
+    pub status: Option<u16>,
+    /// The body of the answer.
+    pub body: String,
+    /// How long the answer took.
+    pub duration: Duration,
+}
+
+impl Delivery {
+    /// Whether WeChat takes the push as received.
+    pub fn succeeded(&self) -> bool {
+        self.status == Some(200) && self.body == "success"
+    }
+}
+
+/// When the push about an authorization arrives beside the redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It is answered before the browser is sent back.
+    Before,
+    /// It is sent as the browser is.
+    AtOnce,
+    /// It is sent so long after the browser.
+    After(Duration),
+    /// It is not sent.
+    Never,
+}
+
+/// Which code the push beside the redirect carries. WeChat documents neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushedCode {
+    /// The redirect's.
+    Same,
+    /// One of its own.
+    Own,
+}
+
+impl WeChat {
+    /// Sets 授权事件接收URL. Without one nothing is pushed.
+    pub fn set_events_url(&self, url: Option<&str>) {
+        self.pushes.settings().events_url = url.map(str::to_owned);
+    }
+
+    /// How pushes accompany redirects from now on. At first they are sent at once, with the same code.
+    pub fn accompany_redirects(&self, when: When, code: PushedCode) {
+        self.pushes.settings().beside_redirect = (when, code);
+    }
+
+    /// How pushes accompany redirects.
+    pub fn beside_redirect(&self) -> (When, PushedCode) {
+        self.pushes.beside_redirect()
+    }
+
+    /// Posts a push to the events URL, once: WeChat promises no second attempt. None without a URL.
+    pub async fn deliver(&self, push: Push) -> Option<Delivery> {
+        self.pushes.deliver(push).await
+    }
+
+    /// Every push that was answered, or not answered in time, in that order.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.pushes.0.deliveries.borrow().clone()
+    }
+
+    /// Returns once `count` pushes have been answered since the start.
+    pub async fn delivered(&self, count: usize) {
+        let mut deliveries = self.pushes.0.deliveries.subscribe();
+        deliveries.wait_for(|deliveries| deliveries.len() >= count).await.expect("it outlives the wait");
+    }
+
+    /// Delivers a new ticket if the last one was issued ten minutes ago, or the platform has asked for one.
+    pub async fn push_due_ticket(&self) -> Option<Delivery> {
+        if !self.ledger().is_ticket_due(self.clock.now()) {
+            return None;
+        }
+        let push = self.push_ticket();
+        self.deliver(push).await
+    }
+
+    /// The account changes the permission sets in its own console. Nothing is pushed where they are the same.
+    pub async fn update_and_push(
+        &self,
+        authorizer_appid: &str,
+        permission_set_ids: &[i64],
+    ) -> Option<Delivery> {
+        if self.permission_set_ids(authorizer_appid) == permission_set_ids {
+            return None;
+        }
+        let code = self.update(authorizer_appid, permission_set_ids);
+        self.deliver(self.push_updateauthorized(authorizer_appid, &code, None)).await
+    }
+
+    /// The account takes the authorization back in its own console.
+    pub async fn revoke_and_push(&self, authorizer_appid: &str) -> Option<Delivery> {
+        self.revoke(authorizer_appid);
+        self.deliver(self.push_unauthorized(authorizer_appid)).await
+    }
+}
+
+/// The sender of pushes; clones share the record.
+#[derive(Clone)]
+pub(super) struct Pushes(Arc<Inner>);
+
+struct Inner {
+    client: reqwest::Client,
+    settings: Mutex<Settings>,
+    deliveries: watch::Sender<Vec<Delivery>>,
+    verbose: bool,
+}
+
+struct Settings {
+    events_url: Option<String>,
+    beside_redirect: (When, PushedCode),
+}
+
+impl Pushes {
+    pub(super) fn new(verbose: bool) -> Self {
+        let settings = Settings { events_url: None, beside_redirect: (When::AtOnce, PushedCode::Same) };
+        Self(Arc::new(Inner {
+            // Gives up after five seconds, as WeChat does.
+            client: wechat_authorizer::http::client(),
+            settings: Mutex::new(settings),
+            deliveries: watch::Sender::new(Vec::new()),
+            verbose,
+        }))
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.0.settings.lock().expect("not poisoned")
+    }
+
+    pub(super) fn beside_redirect(&self) -> (When, PushedCode) {
+        self.settings().beside_redirect
+    }
+
+    async fn deliver(&self, push: Push) -> Option<Delivery> {
+        let url = self.settings().events_url.clone()?;
+        let request = push.request();
+        let url = format!("{url}{}{}", if url.contains('?') { '&' } else { '?' }, request.query);
+        let mut post = self.0.client.post(url).body(request.body);
+        for (name, value) in request.headers.iter().filter(|(name, _)| name != "Host") {
+            post = post.header(name, value);
+        }
+        let started = Instant::now();
+        let answer = async {
+            let answer = post.send().await?;
+            Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.text().await?))
+        };
+        let (status, body) = match answer.await {
+            Ok((status, body)) => (Some(status), body),
+            Err(_) => (None, String::new()),
+        };
+        let delivery = Delivery { info_type: push.info_type(), status, body, duration: started.elapsed() };
+        if self.0.verbose {
+            let status = delivery.status.map_or("no answer".to_owned(), |status| status.to_string());
+            println!("wechat    pushed {} {status} {} ms", delivery.info_type, delivery.duration.as_millis());
+        }
+        self.0.deliveries.send_modify(|deliveries| deliveries.push(delivery.clone()));
+        Some(delivery)
+    }
+
+    /// Sends the push about an authorization when it is time. Returns when the browser may go on.
+    pub(super) async fn accompany(&self, push: Push) {
+        let pushes = self.clone();
+        match self.beside_redirect().0 {
+            When::Never => {}
+            When::Before => {
+                pushes.deliver(push).await;
+            }
+            When::AtOnce => {
+                tokio::spawn(async move { pushes.deliver(push).await });
+            }
+            When::After(pause) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    pushes.deliver(push).await
+                });
+            }
+        }
+    }
+}
+
+/// The push beside a redirect.
+pub(super) fn about(is_new: bool, appid: &str, code: &str, pre_auth_code: &str, now: i64) -> Push {
+    let info_type = if is_new { "authorized" } else { "updateauthorized" };
+    Push::of(info_type, authorization(appid, code, Some(pre_auth_code)), now)
+}

@@ -1,0 +1,195 @@
+//! What WeChat pushes to the authorization event URL (授权事件接收URL): encrypted, signed, and a request.
+
+mod cipher;
+
+use super::{WeChat, credentials};
+use crate::gateway::HttpRequest;
+use crate::opaque;
+
+/// How long the code in a push lives, in seconds.
+const CODE_LIFE: i64 = 3600;
+
+/// One push. Sent as it is or changed; a clone is the same push once more, as WeChat may repeat it.
+///
+/// An instance of `events` takes it as a request: `sandbox.events().request(wechat.push_ticket())`.
+#[derive(Clone, Debug)]
+pub struct Push {
+    message: Message,
+    create_time: i64,
+    timestamp: i64,
+    nonce: String,
+    random: [u8; 16],
+    token: String,
+    encoding_aes_key: String,
+    appid: String,
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    Info { info_type: &'static str, fields: Vec<(&'static str, String)> },
+    Xml(String),
+}
+
+impl WeChat {
+    /// A push of a new ticket.
+    pub fn push_ticket(&self) -> Push {
+        let ticket = self.issue_ticket();
+        self.push("component_verify_ticket", vec![("ComponentVerifyTicket", ticket)])
+    }
+
+    /// A push that an account authorized the platform. The code is one of [`WeChat::authorize`] or
+    /// [`WeChat::mint_code`].
+    pub fn push_authorized(&self, authorizer_appid: &str, code: &str, pre_auth_code: Option<&str>) -> Push {
+        self.push("authorized", authorization(authorizer_appid, code, pre_auth_code))
+    }
+
+    /// A push that an account changed what the platform may do.
+    pub fn push_updateauthorized(
+        &self,
+        authorizer_appid: &str,
+        code: &str,
+        pre_auth_code: Option<&str>,
+    ) -> Push {
+        self.push("updateauthorized", authorization(authorizer_appid, code, pre_auth_code))
+    }
+
+    /// A push that an account took its authorization back.
+    pub fn push_unauthorized(&self, authorizer_appid: &str) -> Push {
+        self.push("unauthorized", vec![("AuthorizerAppid", authorizer_appid.to_owned())])
+    }
+
+    /// A push of any message, which is sent as it is, its `CreateTime` too.
+    pub fn push_message(&self, xml: &str) -> Push {
+        Push::new(Message::Xml(xml.to_owned()), self.clock.now())
+    }
+
+    fn push(&self, info_type: &'static str, fields: Vec<(&'static str, String)>) -> Push {
+        Push::of(info_type, fields, self.clock.now())
+    }
+}
+
+/// The fields of `authorized` and `updateauthorized`.
+pub(super) fn authorization(
+    authorizer_appid: &str,
+    code: &str,
+    pre_auth_code: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let mut fields =
+        vec![("AuthorizerAppid", authorizer_appid.to_owned()), ("AuthorizationCode", code.to_owned())];
+    fields.extend(pre_auth_code.map(|code| ("PreAuthCode", code.to_owned())));
+    fields
+}
+
+impl Push {
+    pub(super) fn of(info_type: &'static str, fields: Vec<(&'static str, String)>, now: i64) -> Self {
+        Self::new(Message::Info { info_type, fields }, now)
+    }
+
+    fn new(message: Message, now: i64) -> Self {
+        let mut random = [0; 16];
+        random.copy_from_slice(opaque::hex(16).as_bytes());
+        Self {
+            message,
+            create_time: now,
+            timestamp: now,
+            nonce: fastrand::u32(100_000_000..).to_string(),
+            random,
+            token: credentials::TOKEN.to_owned(),
+            encoding_aes_key: credentials::ENCODING_AES_KEY.to_owned(),
+            appid: credentials::COMPONENT_APPID.to_owned(),
+        }
+    }
+
+    /// What happened did so at another time.
+    pub fn created_at(self, create_time: i64) -> Self {
+        Self { create_time, ..self }
+    }
+
+    /// Signed at another time.
+    pub fn signed_at(self, timestamp: i64) -> Self {
+        Self { timestamp, ..self }
+    }
+
+    /// Signed with another token.
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self }
+    }
+
+    /// Encrypted with the key that was changed, as a push under way at that moment is.
+    pub fn with_previous_key(self) -> Self {
+        self.with_key(credentials::PREVIOUS_ENCODING_AES_KEY)
+    }
+
+    /// Encrypted with any key of 43 characters.
+    pub fn with_key(self, encoding_aes_key: &str) -> Self {
+        Self { encoding_aes_key: encoding_aes_key.to_owned(), ..self }
+    }
+
+    /// With the appid of another platform behind the message; the message itself names ours.
+    pub fn with_appid(self, appid: &str) -> Self {
+        Self { appid: appid.to_owned(), ..self }
+    }
+
+    /// Without chance: the same push is the same bytes every time.
+    pub fn reproducible(self) -> Self {
+        Self { nonce: "1221527777".to_owned(), random: *b"sandboxsandbox00", ..self }
+    }
+
+    /// The message inside.
+    pub fn xml(&self) -> String {
+        let (info_type, fields) = match &self.message {
+            Message::Xml(xml) => return xml.clone(),
+            Message::Info { info_type, fields } => (info_type, fields),
+        };
+        let mut xml = format!(
+            "<xml><AppId><![CDATA[{}]]></AppId>\n<CreateTime>{}</CreateTime>\n<InfoType><![CDATA[{info_type}]]></InfoType>\n",
+            credentials::COMPONENT_APPID,
+            self.create_time,
+        );
+        for (name, value) in fields {
+            xml.push_str(&format!("<{name}><![CDATA[{value}]]></{name}>\n"));
+            if *name == "AuthorizationCode" {
+                // A point in time and not a span, whatever the documentation's table calls it.
+                let expired = self.create_time + CODE_LIFE;
+                xml.push_str(&format!(
+                    "<AuthorizationCodeExpiredTime>{expired}</AuthorizationCodeExpiredTime>\n"
+                ));
+            }
+        }
+        xml.push_str("</xml>");
+        xml
+    }
+
+    /// The `InfoType` of the message; empty where it has none.
+    pub fn info_type(&self) -> String {
+        let xml = self.xml();
+        let rest = xml.split_once("<InfoType>").map_or("", |(_, rest)| rest);
+        let text = rest.split_once("</InfoType>").map_or("", |(text, _)| text).trim();
+        text.trim_start_matches("<![CDATA[").trim_end_matches("]]>").to_owned()
+    }
+
+    /// The push as a request for `/events`.
+    pub fn request(&self) -> HttpRequest {
+        let encrypted = cipher::encrypt(&self.encoding_aes_key, &self.random, &self.xml(), &self.appid);
+        let timestamp = self.timestamp.to_string();
+        let signature = cipher::sign(&[&self.token, &timestamp, &self.nonce]);
+        let msg_signature = cipher::sign(&[&self.token, &timestamp, &self.nonce, &encrypted]);
+        let nonce = &self.nonce;
+        let query = format!(
+            "signature={signature}&timestamp={timestamp}&nonce={nonce}&encrypt_type=aes&msg_signature={msg_signature}"
+        );
+        let body = format!(
+            "<xml>\n    <AppId><![CDATA[{}]]></AppId>\n    <Encrypt><![CDATA[{encrypted}]]></Encrypt>\n</xml>\n",
+            credentials::COMPONENT_APPID,
+        );
+        HttpRequest::post(&format!("/events?{query}"), body)
+            .header("Content-Type", "text/xml")
+            .header("User-Agent", "Mozilla/4.0")
+    }
+}
+
+impl From<Push> for HttpRequest {
+    fn from(push: Push) -> Self {
+        push.request()
+    }
+}
