@@ -9,7 +9,8 @@ use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::{authorize, callback, events, gateway, http, log, reconcile, refresh, token};
 
-const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, events, reconcile, refresh or token";
+const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, \
+                           events, reconcile, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -17,17 +18,23 @@ async fn main() -> ExitCode {
         env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref(),
         env::var("AWS_LAMBDA_LOG_FORMAT").ok().as_deref(),
     );
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+    let config = match Config::from_variables(|name| env::var(name).ok()) {
+        Ok(config) => config,
         Err(error) => {
             tracing::error!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("stopped: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run() -> Result<(), Error> {
-    let config = Config::from_variables(|name| env::var(name).ok())?;
+async fn run(config: &Config) -> Result<(), Error> {
     let client = http::client();
     let aws = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http::aws_client(client.clone()))
@@ -36,28 +43,28 @@ async fn run() -> Result<(), Error> {
     let clock = Clock::default();
     match env::var("_HANDLER").unwrap_or_default().as_str() {
         "authorize" => {
-            let app = authorize::App::new(&config, &aws, client, clock);
+            let app = authorize::App::new(config, &aws, client, clock);
             gateway::run(|request| authorize::handle(&app, request)).await
         }
         "callback" => {
-            let app = callback::App::new(&config, &aws, client, clock);
+            let app = callback::App::new(config, &aws, client, clock);
             gateway::run(|request| callback::handle(&app, request)).await
         }
         "events" => {
-            let app = events::App::new(&config, &aws, client, clock);
+            let app = events::App::new(config, &aws, client, clock);
             gateway::run(|request| events::handle(&app, request)).await
         }
         "reconcile" => {
-            let app = reconcile::App::new(&config, &aws, client, clock);
+            let app = reconcile::App::new(config, &aws, client, clock);
             lambda_runtime::run(service_fn(|event| Box::pin(reconcile::handle(&app, event)))).await
         }
         "refresh" => {
             // Boxed, because the compiler gives up on the size of a future that is nested as deep.
-            let app = refresh::App::new(&config, &aws, client, clock);
+            let app = refresh::App::new(config, &aws, client, clock);
             lambda_runtime::run(service_fn(|event| Box::pin(refresh::handle(&app, event)))).await
         }
         "token" => {
-            let app = token::App::new(&config, &aws, client, clock);
+            let app = token::App::new(config, &aws, client, clock);
             lambda_runtime::run(service_fn(|event| token::handle(&app, event))).await
         }
         _ => Err(NO_FUNCTION.into()),
