@@ -15,14 +15,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
 use crate::clock::Clock;
-use crate::component::{Cause, report};
+use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::page::{Launch, Page};
 use crate::services::Services;
 use crate::store::State;
 use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
-use crate::wechat::Appid;
+use crate::wechat::{Appid, Class};
 
 /// What the merchant may authorize: 3 is Official Accounts and Mini Programs.
 const USUAL_AUTH_TYPE: &str = "3";
@@ -110,12 +110,12 @@ async fn answer(app: &App, request: &Request) -> Answer {
 
 /// The answer where WeChat gave no `pre_auth_code`.
 fn unlaunched(cause: Cause) -> Answer {
-    let error = match cause {
-        Cause::Component(error) => error,
-        Cause::Call(error) => error.into(),
+    cause.report();
+    let about_ticket = match &cause {
+        Cause::Component(error) => error.is_about_ticket(),
+        Cause::Call(error) => error.class() == Class::TicketRejected,
     };
-    report(&error);
-    match error.is_about_ticket() {
+    match about_ticket {
         true => Answer::later(UNTIL_TICKET, Page::NotReady),
         false => Answer::later(UNTIL_MENDED, Page::Unavailable),
     }

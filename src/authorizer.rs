@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::component::{Cause, report};
+use crate::component::Cause;
 use crate::deadline::{Deadline, backoff, unique_id};
 use crate::services::Services;
 use crate::store::{Landed, Leased, Reason, Record, RefreshFailure, Status, StoreError};
@@ -41,17 +41,8 @@ pub enum Refreshed {
     Revoked,
     /// It failed, which the record says, with the time of the next try.
     Failed,
-    /// It failed through no fault of this account; every other would fail, too.
-    Stopped(Stop),
-}
-
-/// Why no account can be refreshed now. The reason is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The day's quota is used up.
-    Quota,
-    /// The platform cannot call WeChat.
-    Platform,
+    /// It failed through no fault of this account; every other would fail, too. Not logged yet.
+    Stopped(Box<Cause>),
 }
 
 /// What came of comparing one account with its record.
@@ -65,6 +56,8 @@ pub enum Restored {
     Revoked,
     /// WeChat did not say what is needed.
     Failed,
+    /// WeChat cannot be asked, about no account. The reason is in the log.
+    Stopped,
 }
 
 impl Authorizers {
@@ -105,22 +98,11 @@ impl Authorizers {
                 Err(cause) => cause,
             };
             let error = match cause {
-                Cause::Component(error) => {
-                    report(&error);
-                    return self.stop(&leased, Stop::Platform).await;
-                }
-                Cause::Call(error) => error,
+                Cause::Call(error) if !error.class().is_of_platform() => error,
+                cause => return self.stop(&leased, cause).await,
             };
             match error.class() {
                 Class::NotAuthorized => return self.revoke(&leased, began).await,
-                Class::QuotaExceeded => {
-                    report(&error.into());
-                    return self.stop(&leased, Stop::Quota).await;
-                }
-                Class::AddressRefused | Class::TokenRejected | Class::TicketRejected | Class::TooFrequent => {
-                    report(&error.into());
-                    return self.stop(&leased, Stop::Platform).await;
-                }
                 Class::RefreshTokenRejected if !looked_up => {
                     looked_up = true;
                     match self.look_up(&mut leased, calling).await? {
@@ -227,13 +209,13 @@ impl Authorizers {
         Ok(Refreshed::Failed)
     }
 
-    async fn stop(&self, leased: &Leased, stop: Stop) -> Result<Refreshed, StoreError> {
+    async fn stop(&self, leased: &Leased, cause: Cause) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
-        if stop == Stop::Quota {
+        if matches!(&cause, Cause::Call(error) if error.class() == Class::QuotaExceeded) {
             self.services.store.put_quota_exceeded(next_day_in_beijing(now)).await?;
         }
         self.services.store.release_record(leased, now).await?;
-        Ok(Refreshed::Stopped(stop))
+        Ok(Refreshed::Stopped(Box::new(cause)))
     }
 
     /// Makes the record of a listed account complete, if it is not. With `dry_run` says what would be done.
@@ -249,13 +231,16 @@ impl Authorizers {
         let calling = deadline.reserving(FOR_WRITING);
         let info = match self.info(appid, calling).await {
             Ok(info) => info,
-            Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => return Ok(Restored::Revoked),
-            Err(Cause::Call(error)) => {
-                tracing::warn!(authorizer.appid = %appid, errcode = error.errcode(), rid = error.rid(), "{error}");
-                return Ok(Restored::Failed);
+            Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
+                return self.revoke_listed(appid, record, dry_run).await;
             }
-            Err(Cause::Component(error)) => {
-                report(&error);
+            Err(cause) if cause.is_of_platform() => {
+                cause.report();
+                return Ok(Restored::Stopped);
+            }
+            Err(cause) => {
+                tracing::warn!(authorizer.appid = %appid, "not restored");
+                cause.report();
                 return Ok(Restored::Failed);
             }
         };
@@ -279,10 +264,29 @@ impl Authorizers {
         let now = self.services.clock.now();
         self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;
         tracing::info!(authorizer.appid = %appid, "record restored from WeChat");
-        match self.refresh(appid, &Reason::Useless(None), deadline).await? {
+        match self.refresh(appid, &Reason::DueBy(now), deadline).await? {
             Refreshed::Revoked => Ok(Restored::Revoked),
+            Refreshed::Stopped(cause) => {
+                cause.report();
+                Ok(Restored::Restored)
+            }
             _ => Ok(Restored::Restored),
         }
+    }
+
+    /// An account that is still on WeChat's list although it revoked, as those of the release check are.
+    async fn revoke_listed(
+        &self,
+        appid: &Appid,
+        record: Option<&Record>,
+        dry_run: bool,
+    ) -> Result<Restored, StoreError> {
+        let authorized = record.filter(|record| record.status == Some(Status::Authorized));
+        if let Some(record) = authorized.filter(|_| !dry_run) {
+            let now = self.services.clock.now();
+            self.services.store.revoke(appid, revoked_at(now, record), now).await?;
+        }
+        Ok(Restored::Revoked)
     }
 
     /// Asks WeChat whether an account that is not on its list revoked, and if so removes its tokens.
@@ -298,6 +302,10 @@ impl Authorizers {
         match self.info(authorizer_appid, deadline.reserving(FOR_WRITING)).await {
             Ok(_) => return Ok(Restored::Unchanged),
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {}
+            Err(cause) if cause.is_of_platform() => {
+                cause.report();
+                return Ok(Restored::Stopped);
+            }
             Err(_) => return Ok(Restored::Failed),
         }
         if dry_run {

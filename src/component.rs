@@ -33,6 +33,9 @@ const LEASE: i64 = 30;
 /// How long minting may take, with its retries.
 const MINTING: Duration = Duration::from_secs(20);
 
+/// A call with less time would be cut off, and nobody would know whether it took effect.
+const SHORTEST: Duration = Duration::from_millis(200);
+
 /// How often WeChat is asked the same thing by one invocation.
 const TRIES: u32 = 3;
 
@@ -84,6 +87,24 @@ pub enum Cause {
     Call(CallError),
 }
 
+impl Cause {
+    /// Says to the operator what failed and what to do.
+    pub(crate) fn report(&self) {
+        match self {
+            Self::Component(error) => report(error),
+            Self::Call(error) => report_call(error, error.advice()),
+        }
+    }
+
+    /// Whether every other call would fail for the same reason, which no merchant is at fault for.
+    pub(crate) fn is_of_platform(&self) -> bool {
+        match self {
+            Self::Component(_) => true,
+            Self::Call(error) => error.class().is_of_platform(),
+        }
+    }
+}
+
 impl ComponentError {
     /// Whether WeChat's next ticket mends it.
     pub(crate) fn is_about_ticket(&self) -> bool {
@@ -133,6 +154,10 @@ impl Component {
         let mut token_replaced = false;
         let mut tries = 1;
         loop {
+            if deadline.remaining() < SHORTEST {
+                let cause = Cause::Call(CallError::Unreachable("no time left for a call"));
+                return Err(Failure { cause, maybe_taken_effect });
+            }
             let error = match request(token.clone(), deadline.remaining()).await {
                 Ok(answer) => return Ok((answer, token)),
                 Err(error) => error,
@@ -269,7 +294,9 @@ impl Component {
                 Err(error) => error,
             };
             match error.class() {
-                Class::TokenRejected | Class::Misconfigured => self.secrets.forget().await,
+                Class::TokenRejected | Class::Misconfigured | Class::AccountBarred => {
+                    self.secrets.forget().await
+                }
                 Class::TicketRejected => self.request_ticket(&secret.component_appsecret, deadline).await,
                 _ => {}
             }
@@ -326,25 +353,28 @@ pub(crate) fn report(error: &ComponentError) {
                       ticket every ten minutes",
             "platform not ready: {error}"
         ),
-        ComponentError::Call(CallError::Refused(refusal)) => {
-            let advice = match refusal.class() {
-                // For this call the credential is the secret itself.
-                Class::TokenRejected => Class::Misconfigured.advice(),
-                class => class.advice(),
-            };
-            tracing::error!(
-                errcode = refusal.errcode,
-                rid = refusal.rid,
-                request_ip = refusal.request_ip,
-                advice,
-                "{error}"
-            );
+        ComponentError::Call(call) if call.class() == Class::TokenRejected => {
+            // For this call the credential is the secret itself.
+            report_call(call, Class::Misconfigured.advice());
         }
-        ComponentError::Call(call) => tracing::error!(advice = call.advice(), "{error}"),
+        ComponentError::Call(call) => report_call(call, call.advice()),
         ComponentError::Secret(_) => tracing::error!(
             advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
             "{error}"
         ),
         ComponentError::Store(_) | ComponentError::Contended => tracing::error!("{error}"),
+    }
+}
+
+fn report_call(error: &CallError, advice: &str) {
+    match error {
+        CallError::Refused(refusal) => tracing::error!(
+            errcode = refusal.errcode,
+            rid = refusal.rid,
+            request_ip = refusal.request_ip,
+            advice,
+            "{error}"
+        ),
+        error => tracing::error!(advice, "{error}"),
     }
 }

@@ -103,7 +103,7 @@ impl Config {
             (None, Some(json)) => SecretSource::InPlace(ComponentSecret::from_json(&json).map_err(|_| {
                 ConfigError::Malformed {
                     name: "COMPONENT_SECRET",
-                    expected: "JSON with component_appsecret, token and encoding_aes_key",
+                    expected: "JSON with component_appsecret, token and an encoding_aes_key of 43 characters",
                 }
             })?),
             (None, None) => return Err(ConfigError::Missing("COMPONENT_SECRET_ARN")),
@@ -117,7 +117,15 @@ impl Config {
             wechat_api_base_url: url_or("WECHAT_API_BASE_URL", "https://api.weixin.qq.com")?,
             wechat_pc_base_url: url_or("WECHAT_PC_BASE_URL", "https://mp.weixin.qq.com")?,
             wechat_mobile_base_url: url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
-            public_base_url: url("PUBLIC_BASE_URL")?,
+            public_base_url: match url("PUBLIC_BASE_URL")? {
+                Some(url) if url.path() != "/" || url.query().is_some() => {
+                    return Err(ConfigError::Malformed {
+                        name: "PUBLIC_BASE_URL",
+                        expected: "an origin such as https://auth.example.com, without a path",
+                    });
+                }
+                url => url,
+            },
             return_url: url("RETURN_URL")?,
             require_state: match optional("REQUIRE_STATE").as_deref() {
                 Some("true") => true,

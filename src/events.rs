@@ -20,7 +20,10 @@ use crate::wechat::{Appid, Authorized, Info, Push, PushError, Signature};
 const LONGEST_BODY: usize = 256 * 1024;
 
 /// WeChat waits five seconds for the answer; what is left over is for the way there and back.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(4000);
+const ANSWERED_WITHIN: Duration = Duration::from_millis(4500);
+
+/// What is left over after the exchange for giving back what it held.
+const FOR_ANSWERING: Duration = Duration::from_millis(500);
 
 /// What the function depends on.
 #[derive(Debug)]
@@ -45,7 +48,11 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
     let span = tracing::error_span!("push", request_id = context.request_id);
     async {
         let deadline = Deadline::of(&context).within(ANSWERED_WITHIN);
-        let status = answer(app, &request, deadline).await;
+        let status = deadline.limit(answer(app, &request, deadline.reserving(FOR_ANSWERING))).await;
+        let status = status.unwrap_or_else(|| {
+            tracing::error!("the push is not stored in time");
+            StatusCode::INTERNAL_SERVER_ERROR
+        });
         let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
         Ok(Response::builder().status(status).header("content-type", "text/plain").body(body)?)
     }
@@ -79,6 +86,7 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
         Ok(push) => push,
         Err(error) => {
             tracing::warn!("push refused: {error}");
+            app.services.secrets.doubt().await;
             return match error {
                 PushError::BadSignature => StatusCode::FORBIDDEN,
                 _ => StatusCode::BAD_REQUEST,
@@ -122,7 +130,9 @@ async fn authorize(
 ) -> Result<(), StoreError> {
     let Authorized { authorizer_appid, code, pre_auth_code } = authorized;
     let state = match pre_auth_code {
-        Some(pre_auth_code) => app.services.store.launched_state(pre_auth_code).await?,
+        Some(pre_auth_code) => {
+            app.services.store.launched_state(pre_auth_code, app.services.clock.now()).await?
+        }
         None => None,
     };
     let authorization =
@@ -132,9 +142,11 @@ async fn authorize(
         (Outcome::Unclaimed(error), _) => Err(error),
         (Outcome::Stored(account), Some(state)) => {
             let now = app.services.clock.now();
-            let noted = app.services.store.put_authorized_with(state, &account.authorizer_appid, now).await;
+            let noted = app.services.store.put_authorized_with(state, &account.authorizer_appid, now);
             // The grant is stored; this only helps a redirect whose own code turns out to be spent.
-            noted.unwrap_or_else(|error| tracing::warn!("{error}"));
+            if let Some(Err(error)) = deadline.limit(noted).await {
+                tracing::warn!("{error}");
+            }
             Ok(())
         }
         _ => Ok(()),

@@ -93,12 +93,17 @@ impl Exchange {
     /// Exchanges the code once, stores what it brings, and says what came of it; or says what came of it
     /// before. Whatever is not finished when the time is up stays pending in the table.
     pub async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
+        match (self.outcome(authorization, deadline).await, authorization.state) {
+            (Outcome::CodeSpent, Some(state)) => self.stored_by_push(state).await,
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn outcome(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
         let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
         match self.claim(authorization, writing).await {
             Ok(Claimed::Ours(claim, token)) => {
-                let state = claim.state.clone();
                 match self.exchange(authorization.code, claim, token, writing).await {
-                    Ok(Outcome::CodeSpent) => self.stored_by_push(state).await,
                     Ok(outcome) => outcome,
                     Err(Spent(claim)) => {
                         self.release(&claim).await;
@@ -142,13 +147,18 @@ impl Exchange {
                 ClaimOutcome::Claimed(claim) => return Ok(Claimed::Ours(claim, token)),
                 ClaimOutcome::Done(appid) => return Ok(Claimed::Done(appid)),
                 ClaimOutcome::Failed(errcode) => return Ok(Claimed::Failed(errcode)),
-                ClaimOutcome::Running => tries += 1,
+                taken @ (ClaimOutcome::Spent | ClaimOutcome::Running) => {
+                    if let Some(appid) = authorizer_appid {
+                        // A push. Nobody waits for what comes of it, and what it knows is all it can add.
+                        self.services.store.annotate_claim(code, appid, state).await?;
+                        return Ok(Claimed::Theirs);
+                    }
+                    if matches!(taken, ClaimOutcome::Spent) {
+                        return Ok(Claimed::Theirs);
+                    }
+                }
             }
-            if let Some(appid) = authorizer_appid {
-                // A push. Nobody waits for what comes of it, and what it knows is all it can add.
-                self.services.store.annotate_claim(code, appid, state).await?;
-                return Ok(Claimed::Theirs);
-            }
+            tries += 1;
             if !waiting.pause(backoff(tries)).await {
                 return Ok(Claimed::Theirs);
             }
@@ -204,7 +214,7 @@ impl Exchange {
             // WeChat's answer to a code that was used is 61010, and 61009 by some accounts.
             Outcome::CodeSpent | Outcome::CodeInvalid if claim.maybe_spent => {
                 tracing::warn!(errcode, rid, "the code was spent and its answer lost; the grant is pending");
-                Err(Spent(claim))
+                Err(Spent(Claim { spent: true, ..claim }))
             }
             outcome @ (Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
                 tracing::warn!(errcode, rid, advice, "{refusal}");
@@ -229,8 +239,12 @@ impl Exchange {
         }
     }
 
+    /// Gives the claim back to whoever comes next, the merchant's reload or the sweep.
     async fn release(&self, claim: &Claim) {
-        let retry_at = self.services.clock.now() + retry_after(claim.attempts);
+        self.release_until(claim, self.services.clock.now()).await;
+    }
+
+    async fn release_until(&self, claim: &Claim, retry_at: i64) {
         if let Err(error) = self.services.store.release_claim(claim, retry_at).await {
             tracing::warn!("the claim's lease stays until it ends: {error}");
         }
@@ -238,9 +252,8 @@ impl Exchange {
 
     /// What a push has stored for the launch that this code ends, if it has: the code of the redirect may be
     /// another one, and the first of the two to be exchanged may spend both.
-    async fn stored_by_push(&self, state: Option<String>) -> Outcome {
-        let Some(state) = state.as_deref().and_then(State::parse) else { return Outcome::CodeSpent };
-        match self.services.store.authorized_with(&state).await {
+    async fn stored_by_push(&self, state: &State) -> Outcome {
+        match self.services.store.authorized_with(state, self.services.clock.now()).await {
             Ok(Some(appid)) => self.stored(appid).await,
             Ok(None) => Outcome::CodeSpent,
             Err(error) => {
@@ -280,15 +293,6 @@ enum Claimed {
 
 /// The code was spent by an earlier try, and what it brought did not reach us. The lease is still held.
 struct Spent(Claim);
-
-/// After how many seconds the sweep takes up a claim that was given back `attempts` times before: at once,
-/// then after one minute, two, four, at most an hour.
-fn retry_after(attempts: u32) -> i64 {
-    match attempts {
-        0 => 0,
-        attempts => (60 << (attempts - 1).min(6)).min(3600),
-    }
-}
 
 /// What a final errcode of `api_query_auth` means for the code; [`Outcome::Unavailable`] if it is not final.
 fn failed(errcode: i64) -> Outcome {

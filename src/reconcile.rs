@@ -2,6 +2,7 @@
 //! and restores what is missing. Deletes nothing. A table that starts empty ends complete.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,7 +15,6 @@ use tracing::Instrument;
 
 use crate::authorizer::{Authorizers, Restored};
 use crate::clock::Clock;
-use crate::component::{Cause, report};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
@@ -66,9 +66,19 @@ impl App {
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
     let span = tracing::error_span!("reconcile", request_id = event.context.request_id);
     async {
-        let dry_run = event.payload["dry_run"].as_bool().unwrap_or(false);
+        let dry_run = match &event.payload["dry_run"] {
+            Value::Null => false,
+            Value::Bool(dry_run) => *dry_run,
+            // Whoever writes "true" means no writing, and so it must not begin.
+            _ => {
+                return Err(Diagnostic {
+                    error_type: "InvalidRequest".to_owned(),
+                    error_message: "expected {} or {\"dry_run\": true}".to_owned(),
+                });
+            }
+        };
         let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let run = Run { app, dry_run, deadline };
+        let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false) };
         let summary = run.go().await.map_err(failed)?;
         let Summary { listed, restored, revoked, unchanged, failed, complete } = summary;
         tracing::info!(dry_run, listed, restored, revoked, unchanged, failed, complete, "run finished");
@@ -88,6 +98,8 @@ struct Run<'a> {
     app: &'a App,
     dry_run: bool,
     deadline: Deadline,
+    /// WeChat cannot be asked about any account.
+    stopped: AtomicBool,
 }
 
 impl Run<'_> {
@@ -124,7 +136,7 @@ impl Run<'_> {
     }
 
     fn in_time(&self) -> bool {
-        self.deadline.remaining() > SHORTEST
+        !self.stopped.load(Ordering::Relaxed) && self.deadline.remaining() > SHORTEST
     }
 
     async fn page(&self, offset: usize) -> Option<AuthorizerList> {
@@ -134,10 +146,7 @@ impl Run<'_> {
         match services.component.call(None, self.deadline, request).await {
             Ok((page, _)) => Some(page),
             Err(failure) => {
-                match failure.cause {
-                    Cause::Component(error) => report(&error),
-                    Cause::Call(error) => report(&error.into()),
-                }
+                failure.cause.report();
                 None
             }
         }
@@ -162,13 +171,14 @@ impl Run<'_> {
                 Ok(Restored::Unchanged) => summary.unchanged += 1,
                 Ok(Restored::Revoked) => summary.revoked += 1,
                 Ok(Restored::Failed) => summary.failed += 1,
+                Ok(Restored::Stopped) => self.stopped.store(true, Ordering::Relaxed),
                 Err(error) => {
                     tracing::warn!(authorizer.appid = %account.authorizer_appid, "{error}");
                     summary.failed += 1;
                 }
             }
         }
-        Ok(compared == accounts.len())
+        Ok(compared == accounts.len() && !self.stopped.load(Ordering::Relaxed))
     }
 
     /// Asks WeChat about the accounts that are authorized in the table and not on its list.
@@ -192,6 +202,7 @@ impl Run<'_> {
                     Ok(Restored::Revoked) => summary.revoked += 1,
                     Ok(Restored::Restored | Restored::Unchanged) => summary.unchanged += 1,
                     Ok(Restored::Failed) => summary.failed += 1,
+                    Ok(Restored::Stopped) => self.stopped.store(true, Ordering::Relaxed),
                     Err(error) => {
                         tracing::warn!(authorizer.appid = %appid, "{error}");
                         summary.failed += 1;
@@ -203,6 +214,7 @@ impl Run<'_> {
                 return Ok(());
             }
         }
+        // Those who were not asked about are asked about by the next run, or by `refresh`.
         summary.complete = false;
         Ok(())
     }

@@ -139,7 +139,7 @@ async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) ->
         }
     }
     if !unknown.is_empty() {
-        for appid in app.exchange.find(unknown, deadline).await? {
+        for appid in app.exchange.find(unknown, deadline).await {
             complete(app, summary, &appid, deadline).await;
         }
     }
@@ -149,8 +149,13 @@ async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) ->
 /// A pending grant is stored; one that was recovered has no access token yet.
 async fn complete(app: &App, summary: &mut Summary, appid: &Appid, deadline: Deadline) {
     summary.pending_finished += 1;
-    if let Err(error) = app.authorizers.refresh(appid, &Reason::Useless(None), deadline).await {
-        tracing::warn!(authorizer.appid = %appid, "the access token is left for the next run: {error}");
+    let reason = Reason::DueBy(app.services.clock.now());
+    match app.authorizers.refresh(appid, &reason, deadline).await {
+        Ok(Refreshed::Stopped(cause)) => cause.report(),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(authorizer.appid = %appid, "the access token is left for the next run: {error}");
+        }
     }
 }
 
@@ -170,8 +175,10 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
         let stopped = &stopped;
         let refreshing = begun.map(|(_, appid)| async move {
             let refreshed = app.authorizers.refresh(appid, &Reason::DueBy(due_by), deadline).await;
-            if let Ok(Refreshed::Stopped(_)) = refreshed {
-                stopped.store(true, Ordering::Relaxed);
+            if let Ok(Refreshed::Stopped(cause)) = &refreshed
+                && !stopped.swap(true, Ordering::Relaxed)
+            {
+                cause.report();
             }
             refreshed.inspect_err(|error| tracing::warn!(authorizer.appid = %appid, "{error}"))
         });

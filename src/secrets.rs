@@ -16,6 +16,9 @@ use crate::wechat::{ComponentSecret, MalformedSecret};
 /// For how long a fetched secret is used. A rotated one is noticed at the latest then.
 const KEPT: Duration = Duration::from_secs(300);
 
+/// For how long a fetched secret is beyond doubt.
+const DOUBTED_AFTER: Duration = Duration::from_secs(60);
+
 /// Where the credentials come from, and what was fetched.
 #[derive(Debug)]
 pub struct Secrets {
@@ -76,6 +79,15 @@ impl Secrets {
                 }
                 None => Err(error),
             },
+        }
+    }
+
+    /// Forgets what was fetched more than a minute ago, after a push that it does not fit: the operator may
+    /// have changed it. Sooner, and anybody who sends forgeries would have it fetched all the time.
+    pub async fn doubt(&self) {
+        let mut fetched = self.fetched.lock().await;
+        if fetched.as_ref().is_some_and(|(at, _)| at.elapsed() > DOUBTED_AFTER) {
+            *fetched = None;
         }
     }
 

@@ -1,5 +1,5 @@
-//! The two tables in DynamoDB. Every write is conditional and says what it replaces; a lost condition is
-//! a normal outcome.
+//! The two tables in DynamoDB. Every write that could undo another one is conditional and says what it
+//! replaces; a lost condition is a normal outcome.
 
 mod authorizer;
 mod claim;
@@ -27,6 +27,7 @@ pub use authorizer::{Record, Status};
 pub use claim::{Claim, ClaimOutcome, Landed};
 pub use component_token::StoredToken;
 pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
+pub use grant::TWINS_APART;
 pub use launch::State;
 pub use ticket::Ticket;
 

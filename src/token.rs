@@ -64,7 +64,7 @@ pub enum TokenError {
     /// The account revoked.
     #[error("the merchant has revoked the authorization and must authorize again")]
     AuthorizerUnauthorized,
-    /// The account authorized without any API permission, or WeChat refuses its refresh token for good.
+    /// The account authorized without any API permission.
     #[error("the authorization has no token: the merchant must authorize again, with an API permission set")]
     NoAccessToken,
     /// Try again in a moment.
@@ -149,18 +149,7 @@ async fn token(
         {
             return Ok(answer(app, appid, token, &record));
         }
-        if record.refresh_token.is_none() && record.access_token.is_none() {
-            return Err(TokenError::NoAccessToken);
-        }
-        let held = record.lease_until.is_some_and(|until| until > app.services.clock.now());
-        let refreshed = match record.refresh_token {
-            None => Refreshed::Failed,
-            Some(_) if held => Refreshed::NotOurs,
-            Some(_) => {
-                let useless = Reason::Useless(record.access_token.clone());
-                app.authorizers.refresh(appid, &useless, deadline).await?
-            }
-        };
+        let refreshed = refreshed(app, appid, &record, deadline).await?;
         let usable =
             access_token.filter(|_| record.access_token_expires_at - app.services.clock.now() >= USABLE);
         match (refreshed, usable) {
@@ -172,11 +161,40 @@ async fn token(
                     return Err(TokenError::TemporarilyUnavailable);
                 }
             }
+            (_, None) if record.refresh_token.is_none() => return Err(TokenError::NoAccessToken),
             (Refreshed::Failed | Refreshed::Stopped(_), None) => {
                 return Err(TokenError::TemporarilyUnavailable);
             }
         }
     }
+}
+
+/// Refreshes the token, unless somebody else does, or it is known to be of no use for now: callers must not
+/// spend what is left of WeChat's patience.
+async fn refreshed(
+    app: &App,
+    appid: &Appid,
+    record: &Record,
+    deadline: Deadline,
+) -> Result<Refreshed, StoreError> {
+    let now = app.services.clock.now();
+    let failing = record.failed_attempts > 0 && record.refresh_at.is_some_and(|retry_at| retry_at > now);
+    if record.refresh_token.is_none() || failing {
+        return Ok(Refreshed::Failed);
+    }
+    if record.lease_until.is_some_and(|until| until > now) {
+        return Ok(Refreshed::NotOurs);
+    }
+    if app.services.store.is_quota_exceeded(now).await? {
+        tracing::warn!("not refreshed: the day's quota of api_authorizer_token is used up");
+        return Ok(Refreshed::Failed);
+    }
+    let refreshed =
+        app.authorizers.refresh(appid, &Reason::Useless(record.access_token.clone()), deadline).await?;
+    if let Refreshed::Stopped(cause) = &refreshed {
+        cause.report();
+    }
+    Ok(refreshed)
 }
 
 /// Whether the token can be given out as it is: it lives, and was not due from the moment it was stored, as

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{Account, Exchange, FOR_ANSWERING, Outcome, account};
 use crate::deadline::{Deadline, backoff, unique_id};
-use crate::store::{Claim, Landed, Record};
+use crate::store::{Claim, Landed, Record, Status, TWINS_APART};
 use crate::wechat::Grant;
 
 /// How long the best-effort look at the account may take.
@@ -75,10 +75,24 @@ impl Exchange {
                     {
                         tracing::warn!("{error}");
                     }
+                    self.heal(claim, grant, &record).await;
                     return Some(*record);
                 }
                 Landed::Conflict(record) => known = Some(*record),
             }
+        }
+    }
+
+    /// Makes the newer record due if its grant is a twin of this one: which of the two was exchanged last, and
+    /// so holds the tokens that are in force, is not known.
+    async fn heal(&self, claim: &Claim, grant: &Grant, newer: &Record) {
+        let apart = newer.authorized_at.unwrap_or_default() - claim.event_time;
+        if newer.status != Some(Status::Authorized) || apart >= TWINS_APART {
+            return;
+        }
+        let now = self.services.clock.now();
+        if let Err(error) = self.services.store.make_due(&grant.authorizer_appid, now).await {
+            tracing::warn!(authorizer.appid = %grant.authorizer_appid, "{error}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Exchange, FOR_ANSWERING, FOR_WRITING, LEASE_MARGIN, LONGEST, Outcome, Spent};
-use crate::component::{Cause, report};
+use crate::component::Cause;
 use crate::deadline::{Deadline, unique_id};
 use crate::store::{Claim, StoreError};
 use crate::wechat::{Appid, AuthorizerList, Class, Grant, LIST_PAGE, ListedAccount};
@@ -42,7 +42,7 @@ impl Exchange {
         let lease_until = now + writing.remaining().as_secs() as i64 + LEASE_MARGIN;
         let reclaimed = self.services.store.reclaim(digest, &unique_id(), now, lease_until).await?;
         let Some((claim, code)) = reclaimed else { return Ok(Finished::Pending) };
-        let spent = if now < claim.event_time + CODE_LIFE {
+        let spent = if !claim.spent && now < claim.event_time + CODE_LIFE {
             match self.exchange(&code, claim, None, writing).await {
                 Ok(Outcome::Stored(account)) => return Ok(Finished::Stored(account.authorizer_appid)),
                 Ok(Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
@@ -52,10 +52,10 @@ impl Exchange {
                 Err(Spent(claim)) => claim,
             }
         } else {
-            claim
+            Claim { spent: true, ..claim }
         };
         match spent.authorizer_appid.clone() {
-            Some(appid) => self.recover(spent, &appid, writing).await,
+            Some(appid) => Ok(self.recover(spent, &appid, writing).await),
             None if now > spent.event_time + LOOKED_FOR => {
                 tracing::error!("a spent code cannot be matched with an account: run reconcile");
                 self.fail(&spent, CODE_SPENT).await;
@@ -67,7 +67,7 @@ impl Exchange {
 
     /// Looks for the accounts of spent codes among all that authorize the platform. A code is matched with an
     /// account only if no other can be meant; for the rest, `reconcile` restores the records.
-    pub async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Result<Vec<Appid>, StoreError> {
+    pub async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Vec<Appid> {
         let calling = deadline.reserving(FOR_WRITING);
         let mut candidates: Vec<Vec<ListedAccount>> = vec![Vec::new(); claims.len()];
         let complete = self.walk_list(calling, |account| {
@@ -81,28 +81,42 @@ impl Exchange {
         let complete = complete.await;
         let mut found = Vec::new();
         for (claim, candidates) in claims.into_iter().zip(candidates) {
-            let mut unknown = Vec::new();
-            for account in candidates {
-                let record = self.services.store.record(&account.authorizer_appid).await?;
-                let known = record.is_some_and(|record| {
-                    record.refresh_token.is_some() && record.is_newer_than(account.auth_time - 1)
-                });
-                if !known {
-                    unknown.push(account);
+            let unknown = match self.unknown_among(candidates).await {
+                Ok(unknown) => unknown,
+                Err(error) => {
+                    tracing::warn!("a spent code is left for a later run: {error}");
+                    Vec::new()
                 }
-            }
+            };
             match unknown.as_slice() {
-                [account] if complete => {
-                    if let Finished::Stored(appid) =
-                        self.recover(claim, &account.authorizer_appid, deadline).await?
-                    {
-                        found.push(appid);
+                [appid] if complete => match self.recover(claim, appid, deadline).await {
+                    Finished::Stored(appid) => found.push(appid),
+                    _ => {
+                        tracing::warn!(authorizer.appid = %appid, "a spent code's account is not recovered yet")
                     }
-                }
-                _ => self.release(&claim).await,
+                },
+                _ => self.release_for_sweep(&claim).await,
             }
         }
-        Ok(found)
+        found
+    }
+
+    /// Those of the accounts whose grant is not in the table.
+    async fn unknown_among(&self, accounts: Vec<ListedAccount>) -> Result<Vec<Appid>, StoreError> {
+        let appids = accounts.iter().map(|account| &account.authorizer_appid);
+        let records = self.services.store.records(appids).await?;
+        let is_unknown = |account: &ListedAccount| {
+            records.get(&account.authorizer_appid).is_none_or(|record| {
+                record.refresh_token.is_none() || !record.is_newer_than(account.auth_time - 1)
+            })
+        };
+        Ok(accounts.into_iter().filter(is_unknown).map(|account| account.authorizer_appid).collect())
+    }
+
+    /// Gives the claim back; the sweep takes it up again ever more rarely, for what it does is not cheap.
+    async fn release_for_sweep(&self, claim: &Claim) {
+        let retry_at = self.services.clock.now() + (60 << claim.attempts.min(6)).min(3600);
+        self.release_until(claim, retry_at).await;
     }
 
     /// Shows `visit` every account of the list. False if the list could not be read to its end.
@@ -115,10 +129,7 @@ impl Exchange {
             let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
                 Ok((page, _)) => page,
                 Err(failure) => {
-                    match failure.cause {
-                        Cause::Component(error) => report(&error),
-                        Cause::Call(error) => report(&error.into()),
-                    }
+                    failure.cause.report();
                     return false;
                 }
             };
@@ -131,7 +142,7 @@ impl Exchange {
     }
 
     /// Completes the grant of a spent code from what WeChat has of the account.
-    async fn recover(&self, claim: Claim, appid: &Appid, writing: Deadline) -> Result<Finished, StoreError> {
+    async fn recover(&self, claim: Claim, appid: &Appid, writing: Deadline) -> Finished {
         let calling = writing.reserving(FOR_WRITING);
         let request =
             |token, limit| async move { self.services.wechat.authorizer_info(&token, appid, limit).await };
@@ -142,7 +153,7 @@ impl Exchange {
         if info.refresh_token.is_none() {
             tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
             self.fail(&claim, CODE_SPENT).await;
-            return Ok(Finished::Failed);
+            return Finished::Failed;
         }
         let grant = Grant {
             authorizer_appid: appid.clone(),
@@ -151,26 +162,28 @@ impl Exchange {
             func_info: info.func_info,
         };
         match writing.limit(self.put_grant(&claim, &grant)).await {
-            None => return Ok(Finished::Pending),
-            Some(Some(_newer)) => return Ok(Finished::Stored(appid.clone())),
+            None => return Finished::Pending,
+            Some(Some(_newer)) => return Finished::Stored(appid.clone()),
             Some(None) => {}
         }
         let now = self.services.clock.now();
-        self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now).await?;
+        let profile = self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now);
+        if let Err(error) = profile.await {
+            tracing::warn!(authorizer.appid = %appid, "{error}");
+        }
         tracing::info!(authorizer.appid = %appid, "a grant whose answer was lost is recovered");
-        Ok(Finished::Stored(appid.clone()))
+        Finished::Stored(appid.clone())
     }
 
-    async fn unrecovered(&self, claim: &Claim, cause: Cause) -> Result<Finished, StoreError> {
+    async fn unrecovered(&self, claim: &Claim, cause: Cause) -> Finished {
         match cause {
             Cause::Call(error) if error.class() == Class::NotAuthorized => {
                 self.fail(claim, error.errcode()).await;
-                return Ok(Finished::Failed);
+                return Finished::Failed;
             }
-            Cause::Call(error) => report(&error.into()),
-            Cause::Component(error) => report(&error),
+            cause => cause.report(),
         }
-        self.release(claim).await;
-        Ok(Finished::Pending)
+        self.release_for_sweep(claim).await;
+        Finished::Pending
     }
 }

@@ -189,6 +189,13 @@ impl Write {
         self.set("next_grant", string(Change::Updated.as_str()));
     }
 
+    /// Sets `attribute` to what `other` is, or to `value` if there is no other.
+    pub(super) fn set_to_attribute(&mut self, attribute: &str, other: &str, value: AttributeValue) {
+        self.set.push(format!("#{attribute} = if_not_exists(#{other}, :{attribute})"));
+        self.name(attribute, Some(value));
+        self.name(other, None);
+    }
+
     pub(super) fn remove(&mut self, attribute: &str) {
         self.remove.push(format!("#{attribute}"));
         self.name(attribute, None);

@@ -29,6 +29,8 @@ pub struct Claim {
     pub state: Option<String>,
     /// Whether an earlier attempt may have spent the code without telling us what it brought.
     pub maybe_spent: bool,
+    /// Whether WeChat has said that the code is spent: asking again is of no use.
+    pub spent: bool,
     /// How often it was given back unfinished.
     pub attempts: u32,
 }
@@ -40,6 +42,8 @@ pub enum ClaimOutcome {
     Claimed(Claim),
     /// Somebody else is exchanging it.
     Running,
+    /// It is spent, and the sweep is looking for what it brought.
+    Spent,
     /// It was exchanged for this account's grant.
     Done(Appid),
     /// It can never be exchanged; WeChat's errcode.
@@ -81,7 +85,8 @@ impl Store {
             .key("pk", self.platform_key_of("code", &digest))
             .condition_expression(
                 "attribute_not_exists(pk) \
-                 OR (#status = :claimed AND (attribute_not_exists(lease_until) OR lease_until <= :now))",
+                 OR (#status = :claimed AND attribute_not_exists(spent) \
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now))",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string("claimed"))
@@ -112,6 +117,7 @@ impl Store {
             authorizer_appid: authorizer_appid.cloned(),
             state: state.map(|state| state.as_str().to_owned()),
             maybe_spent: false,
+            spent: false,
             attempts: 0,
         };
         match update.update_expression(set).send().await {
@@ -158,16 +164,17 @@ impl Store {
     /// Gives the claim back, unfinished; the sweep takes it up again at `retry_at`. A lease that is no longer
     /// ours is left alone.
     pub async fn release_claim(&self, claim: &Claim, retry_at: i64) -> Result<(), StoreError> {
+        let spent = if claim.spent { ", spent = :maybe_spent" } else { "" };
         let update = self
             .update_claim(claim)
-            .update_expression(
-                "SET pending_at = :retry_at, maybe_spent = :maybe_spent, attempts = :attempts \
-                 REMOVE lease_owner, lease_until",
-            )
+            .update_expression(format!(
+                "SET pending_at = :retry_at, maybe_spent = :maybe_spent, attempts = :attempts{spent} \
+                 REMOVE lease_owner, lease_until"
+            ))
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", string(&claim.owner))
             .expression_attribute_values(":retry_at", number(retry_at))
-            .expression_attribute_values(":attempts", number(i64::from(claim.attempts) + 1))
+            .expression_attribute_values(":attempts", number(i64::from(claim.attempts)))
             .expression_attribute_values(":maybe_spent", AttributeValue::Bool(claim.maybe_spent));
         written("release a claim", update.send().await).map(|_| ())
     }
@@ -210,7 +217,9 @@ impl Store {
         now: i64,
         token: &str,
     ) -> Result<Landed, StoreError> {
-        let record = self.grant_update(claim.event_time, claim.state.as_deref(), grant, known, now);
+        let recovered = grant.access_token.is_none() && claim.spent;
+        let record =
+            self.grant_update(claim.event_time, claim.state.as_deref(), grant, recovered, known, now);
         let done = Update::builder()
             .table_name(&self.platform_table)
             .key("pk", self.platform_key_of("code", &claim.digest))
@@ -233,7 +242,7 @@ impl Store {
         now: i64,
         token: &str,
     ) -> Result<Landed, StoreError> {
-        self.transact_grant(self.grant_update(event_time, None, grant, known, now), None, token).await
+        self.transact_grant(self.grant_update(event_time, None, grant, true, known, now), None, token).await
     }
 
     async fn transact_grant(
@@ -283,7 +292,7 @@ impl Store {
 
 /// What a finished claim no longer has.
 const FINISHED: &str =
-    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent, attempts";
+    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent, spent, attempts";
 
 /// The claim after taking it over from an owner that released it or died.
 pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
@@ -294,6 +303,7 @@ pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
         authorizer_appid: appid(before, "authorizer_appid").or(given.authorizer_appid),
         state: text(before, "state").map(str::to_owned).or(given.state),
         maybe_spent: died || maybe_spent.unwrap_or(false),
+        spent: before.contains_key("spent"),
         attempts: integer(before, "attempts")
             .and_then(|attempts| attempts.try_into().ok())
             .unwrap_or_default(),
@@ -311,6 +321,7 @@ fn found(given: Claim, item: Option<&Item>) -> ClaimOutcome {
         _ if text(item, "lease_owner") == Some(&given.owner) => {
             ClaimOutcome::Claimed(taken_over(given, item))
         }
+        _ if item.contains_key("spent") => ClaimOutcome::Spent,
         _ => ClaimOutcome::Running,
     }
 }

@@ -13,7 +13,7 @@ use crate::wechat::{Appid, Grant, PermissionSet, Profile};
 
 /// Two grants of one account within so many seconds may have been exchanged in another order than they
 /// are written, so that the later write holds a superseded token.
-const TWINS_APART: i64 = 60;
+pub const TWINS_APART: i64 = 60;
 
 impl Store {
     /// The write of a whole grant.
@@ -21,11 +21,15 @@ impl Store {
     /// Without `known` it holds for an account that has no record, or one with nothing to decide on: all it
     /// says is older, and the grant brings a refresh token of its own. With `known` the decision was made on
     /// that version of the record.
+    ///
+    /// A `recovered` grant comes without its access token because WeChat does not tell it twice, and not
+    /// because there is none: the one in the record stays until it is refreshed, which is due at once.
     pub(super) fn grant_update(
         &self,
         event_time: i64,
         state: Option<&str>,
         grant: &Grant,
+        recovered: bool,
         known: Option<&Record>,
         now: i64,
     ) -> Update {
@@ -50,7 +54,7 @@ impl Store {
             write.set("refreshed_at", number(now));
             write.set("access_token_expires_at", number(now + access_token.expires_in));
             write.set("authorizer_access_token", string(access_token.token.expose_secret()));
-        } else {
+        } else if !recovered {
             write.remove("access_token_expires_at");
             write.remove("authorizer_access_token");
         }
@@ -93,6 +97,28 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table, key and expression are set")
+    }
+
+    /// Makes the token of an authorized account due, as one that may be superseded.
+    pub async fn make_due(&self, authorizer_appid: &Appid, now: i64) -> Result<bool, StoreError> {
+        let mut write = Write::default();
+        write.set("updated_at", number(now));
+        write.set_to_attribute("refresh_at", "refreshed_at", number(now));
+        write.set("refresh_shard", number(shard(authorizer_appid)));
+        write.values.insert(":authorized".to_owned(), string("authorized"));
+        write.names.insert("#status".to_owned(), "status".to_owned());
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.authorizers_table)
+            .set_key(Some(self.authorizer_key(authorizer_appid)))
+            .update_expression(write.expression())
+            .condition_expression("#status = :authorized AND attribute_exists(authorizer_refresh_token)")
+            .set_expression_attribute_names(Some(write.names))
+            .set_expression_attribute_values(Some(write.values))
+            .send()
+            .await;
+        written("make a record due", result)
     }
 
     /// Removes the tokens of an account that revoked at `event_time`, also of one that was never seen, so that

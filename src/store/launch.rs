@@ -75,7 +75,7 @@ impl Store {
             .update_item()
             .table_name(&self.platform_table)
             .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
-            .update_expression("SET expires_at = :expires_at")
+            .update_expression("SET expires_at = :expires_at REMOVE authorizer_appid")
             .expression_attribute_values(":expires_at", number(now + LAUNCH_LIFE));
         let (for_push, for_redirect) = tokio::join!(for_push.send(), for_redirect.send());
         for_push.map_err(|error| StoreError::of("note a launch", &error))?;
@@ -84,7 +84,11 @@ impl Store {
     }
 
     /// The state with which `pre_auth_code` was launched, if a launch of ours was.
-    pub async fn launched_state(&self, pre_auth_code: &SecretString) -> Result<Option<State>, StoreError> {
+    pub async fn launched_state(
+        &self,
+        pre_auth_code: &SecretString,
+        now: i64,
+    ) -> Result<Option<State>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -94,7 +98,8 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::of("read a launch", &error))?;
-        Ok(output.item.and_then(|item| State::parse(text(&item, "state")?)))
+        let item = output.item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
+        Ok(item.and_then(|item| State::parse(text(&item, "state")?)))
     }
 
     /// Notes that the launch with `state` ended with the grant of this account.
@@ -119,8 +124,9 @@ impl Store {
         written("note the end of a launch", result).map(|_| ())
     }
 
-    /// The account whose grant ended the launch with `state`, if a push has brought one.
-    pub async fn authorized_with(&self, state: &State) -> Result<Option<Appid>, StoreError> {
+    /// The account whose grant ended the latest launch with `state`, if a push has brought one and the launch
+    /// is not over at `now`.
+    pub async fn authorized_with(&self, state: &State, now: i64) -> Result<Option<Appid>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -130,6 +136,7 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::of("read the state", &error))?;
-        Ok(output.item.and_then(|item| appid(&item, "authorizer_appid")))
+        let item = output.item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
+        Ok(item.and_then(|item| appid(&item, "authorizer_appid")))
     }
 }

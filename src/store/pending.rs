@@ -40,15 +40,21 @@ impl Store {
             .update_item()
             .table_name(&self.platform_table)
             .key("pk", self.platform_key_of("code", digest))
-            .update_expression("SET lease_owner = :owner, lease_until = :until, pending_at = :until")
+            .update_expression(
+                "SET lease_owner = :owner, lease_until = :until, pending_at = :until, \
+                 attempts = if_not_exists(attempts, :zero) + :one",
+            )
             .condition_expression(
-                "#status = :claimed AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+                "#status = :claimed \
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_owner = :owner)",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string("claimed"))
             .expression_attribute_values(":owner", string(owner))
             .expression_attribute_values(":until", number(lease_until))
             .expression_attribute_values(":now", number(now))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllOld)
             .send()
             .await;
@@ -64,6 +70,7 @@ impl Store {
             authorizer_appid: None,
             state: None,
             maybe_spent: false,
+            spent: false,
             attempts: 0,
         };
         Ok(code.map(|code| (taken_over(given, &before), code)))

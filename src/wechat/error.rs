@@ -132,6 +132,8 @@ pub enum Class {
     AddressRefused,
     /// The platform is set up in a way that cannot work.
     Misconfigured,
+    /// WeChat refuses this one account: banned, frozen, or not an account at all.
+    AccountBarred,
     /// Our request is not what the API expects.
     BadRequest,
     /// WeChat has never been seen to say this.
@@ -153,18 +155,10 @@ impl Class {
             45009 => Self::QuotaExceeded,
             45011 => Self::TooFrequent,
             40164 | 45035 | 48017 | 61004 => Self::AddressRefused,
-            40013
-            | 40125
-            | 48001
-            | 48004
-            | 48006
-            | 50002
-            | 61000..=61002
-            | 61011
-            | 61016
-            | 61018
-            | 61019
-            | 61026..=61030 => Self::Misconfigured,
+            40013 | 48001 | 48004 | 50002 => Self::AccountBarred,
+            40125 | 48006 | 61000..=61002 | 61011 | 61016 | 61018 | 61019 | 61026..=61030 => {
+                Self::Misconfigured
+            }
             40097
             | 40170
             | 41001..=41004
@@ -183,6 +177,19 @@ impl Class {
             | 76022 => Self::BadRequest,
             _ => Self::Unknown,
         }
+    }
+
+    /// Whether every other call would be refused as well, whichever account it is about.
+    pub fn is_of_platform(self) -> bool {
+        matches!(
+            self,
+            Self::TokenRejected
+                | Self::TicketRejected
+                | Self::QuotaExceeded
+                | Self::TooFrequent
+                | Self::AddressRefused
+                | Self::Misconfigured
+        )
     }
 
     /// What the operator should do.
@@ -212,6 +219,9 @@ impl Class {
             }
             Self::Misconfigured => {
                 "check the appid and AppSecret of the platform, its publication (全网发布) and its permission sets"
+            }
+            Self::AccountBarred => {
+                "check the account and its permissions in WeChat's console; if it concerns all accounts, check COMPONENT_APPID"
             }
             Self::BadRequest => "a defect of this software: report it with errcode and rid",
             Self::Unknown => "look up the errcode in WeChat's documentation; the rid finds the request",

@@ -114,7 +114,10 @@ impl Push {
                 pre_auth_code: field("PreAuthCode").map(SecretString::from),
             }))
         };
+        let create_time = field("CreateTime").and_then(|time| time.trim().parse().ok());
         let info = match info_type {
+            // What cannot be ordered cannot be stored.
+            _ if create_time.is_none() => None,
             "component_verify_ticket" => {
                 field("ComponentVerifyTicket").map(|ticket| Info::Ticket(ticket.into()))
             }
@@ -124,7 +127,7 @@ impl Push {
             _ => None,
         };
         Some(Self {
-            create_time: field("CreateTime").and_then(|time| time.trim().parse().ok())?,
+            create_time: create_time.unwrap_or_default(),
             info: info.unwrap_or_else(|| {
                 Info::Other(info_type.chars().filter(char::is_ascii_graphic).take(64).collect())
             }),

@@ -1,7 +1,9 @@
 //! The platform's own credentials.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use super::cipher::Key;
 
 /// What WeChat's console shows of the platform and nobody else may see: the JSON of
 /// `COMPONENT_SECRET_ARN`.
@@ -37,11 +39,17 @@ impl ComponentSecret {
                 .filter(|key| !key.is_empty())
                 .map(SecretString::from),
         };
-        Ok(secret)
+        let keys = [Some(&secret.encoding_aes_key), secret.previous_encoding_aes_key.as_ref()];
+        let well_formed = !secret.component_appsecret.expose_secret().is_empty()
+            && !secret.token.expose_secret().is_empty()
+            && keys.into_iter().flatten().all(|key| Key::parse(key).is_some());
+        if well_formed { Ok(secret) } else { Err(MalformedSecret) }
     }
 }
 
 /// The secret is not the JSON it should be.
 #[derive(Debug, thiserror::Error)]
-#[error("the component secret is not JSON with component_appsecret, token and encoding_aes_key")]
+#[error(
+    "the component secret is not JSON with component_appsecret, token and an encoding_aes_key of 43 characters"
+)]
 pub struct MalformedSecret;

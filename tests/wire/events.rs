@@ -266,6 +266,11 @@ async fn what_is_of_no_use_is_answered_and_logged_by_its_type() {
         check_success(&scene.push(&push).await);
         assert_logged(&["push of no use here", info_type]);
     }
+    let without_time = format!(
+        "<xml><AppId>{}</AppId><InfoType>unauthorized</InfoType><AuthorizerAppid>wx1</AuthorizerAppid></xml>",
+        scene.wechat.component_appid
+    );
+    check_success(&scene.push(&scene.wechat.push_message(&without_time)).await);
     assert!(scene.dynamodb.authorizers().await.is_empty());
     assert!(scene.dynamodb.platform_items("code#").await.is_empty());
 }
@@ -349,6 +354,8 @@ async fn a_redirect_whose_code_the_push_has_spent_shows_what_the_push_stored() {
     let answer = scene.visit(&scene.callback(), &with_state).await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.contains("茶馆"));
+    let reload = scene.visit(&scene.callback(), &with_state).await;
+    assert_eq!(reload.status, 200, "the reload, too");
     let without = redirect(&scene.wechat.mint_code(&scene.appid));
     assert_eq!(scene.visit(&scene.callback(), &without).await.status, 410);
 }

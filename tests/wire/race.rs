@@ -87,9 +87,31 @@ async fn an_older_grant_never_overwrites_a_newer_one() {
     let record = scene.stored().await;
     hold.release();
     assert_eq!(first.await.expect("no panic").status, 200, "losing to a newer grant is no error");
-    assert_eq!(scene.stored().await, record);
-    assert_eq!(record["permission_set_ids"], json!([1, 2]));
+    let after = scene.stored().await;
+    for attribute in ["authorizer_access_token", "authorizer_refresh_token", "authorized_at", "func_info"] {
+        assert_eq!(after[attribute], record[attribute], "{attribute}");
+    }
+    assert_eq!(after["permission_set_ids"], json!([1, 2]));
+    assert!(after["refresh_at"].as_i64() <= after["refreshed_at"].as_i64(), "and heals at once");
     for claim in scene.dynamodb.platform_items("code#").await {
         assert_eq!(claim["status"], "done");
     }
+}
+
+#[tokio::test]
+async fn a_twin_that_comes_late_with_an_earlier_time_makes_the_record_due() {
+    let scene = Scene::new().await;
+    let redirected = scene.wechat.authorize(&scene.appid, &[1]);
+    let before = scene.clock.now();
+    scene.clock.advance(5);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&redirected)).await.status, 200);
+    let pushed = scene.wechat.mint_code(&scene.appid);
+    let push = scene.wechat.push_authorized(&scene.appid, &pushed, None).created_at(before);
+    assert_eq!(scene.events().request(push).await.status, 200);
+    let record = scene.stored().await;
+    assert!(record["refresh_at"].as_i64() <= record["refreshed_at"].as_i64(), "due at once: {record}");
+    assert_eq!(scene.refresh().run(json!({})).await.expect("a run")["refreshed"], 1);
+    let token = scene.stored().await["authorizer_access_token"].as_str().expect("a token").to_owned();
+    scene.clock.advance(400);
+    assert!(scene.wechat.accepts(&token), "the token in the record is the one in force");
 }

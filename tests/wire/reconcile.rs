@@ -162,3 +162,23 @@ async fn a_run_goes_on_where_the_last_one_had_to_stop() {
     assert_eq!(offsets, [0, 500, 500, 500, 500]);
     assert_eq!(scene.reconciled().await["listed"], 2, "and begins anew after the end");
 }
+
+#[tokio::test]
+async fn what_concerns_all_accounts_stops_the_run() {
+    let scene = Scene::new().await;
+    scene.known_elsewhere(40).await;
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(45009));
+    let summary = scene.reconciled().await;
+    assert_eq!((&summary["restored"], &summary["complete"]), (&json!(0), &json!(false)));
+    scene.wechat.clear_faults();
+    check(&scene.reconciled().await, 40, 40, 0, 0, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_clear_about_writing_does_not_begin() {
+    let scene = Scene::new().await;
+    scene.known_elsewhere(1).await;
+    let error = scene.reconcile().run(json!({"dry_run": "true"})).await.expect_err("an error");
+    assert_eq!(error.error_type, "InvalidRequest");
+    assert!(scene.dynamodb.authorizers().await.is_empty());
+}

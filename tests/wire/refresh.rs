@@ -525,3 +525,44 @@ async fn a_process_that_dies_in_a_refresh_holds_nothing_up_for_longer_than_a_min
     scene.clock.advance(61);
     assert_eq!(run(&scene.refresh()).await[0], 1);
 }
+
+#[tokio::test]
+async fn a_merchant_who_waits_on_the_page_does_not_keep_the_sweep_away() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    for _ in 0..5 {
+        assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
+    }
+    assert_eq!(scene.exchanges(), 2, "what WeChat calls spent is not asked for again");
+    assert_eq!(run(&scene.refresh()).await[3], 1);
+    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_recovered_grant_leaves_a_valid_access_token_in_place_until_it_is_refreshed() {
+    let scene = Scene::new().await;
+    let lost = scene.wechat.authorize(&scene.appid, &[1]);
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&lost)).await.status, 202);
+    let pushed = scene.wechat.mint_code(&scene.appid);
+    let push = scene.wechat.push_authorized(&scene.appid, &pushed, None);
+    assert_eq!(scene.events().request(push).await.status, 200);
+    let record = scene.stored().await;
+    scene.wechat.on("api_authorizer_token").always(Fault::errcode(-1));
+    run(&scene.refresh()).await;
+    assert_eq!(scene.stored().await["authorizer_access_token"], record["authorizer_access_token"]);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_reach_a_spent_codes_record_still_refreshes_what_is_due() {
+    let scene = Scene::new().await;
+    scene.crowd(3).await;
+    scene.when_due().await;
+    let other = scene.wechat.add_account(Account::official_account("other"));
+    let code = scene.wechat.authorize(&other, &[1]);
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
+    scene.dynamodb.on("BatchGetItem").always(Fault::internal());
+    assert_eq!(run(&scene.refresh()).await[0], 3);
+}

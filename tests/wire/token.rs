@@ -123,8 +123,16 @@ async fn each_reason_for_no_token_has_its_name() {
     scene.put_ticket().await;
     scene.wechat.on("api_authorizer_token").always(Fault::errcode(-1));
     assert_eq!(error_type(scene.ask(&token).await), "TemporarilyUnavailable");
+    let calls = scene.wechat.on("api_authorizer_token").count();
+    assert_eq!(error_type(scene.ask(&token).await), "TemporarilyUnavailable");
+    assert_eq!(
+        scene.wechat.on("api_authorizer_token").count(),
+        calls,
+        "callers do not repeat what just failed"
+    );
     scene.wechat.clear_faults();
     scene.wechat.revoke(&scene.appid);
+    scene.clock.advance(61);
     assert_eq!(error_type(scene.ask(&token).await), "AuthorizerUnauthorized");
     assert_eq!(error_type(scene.ask(&token).await), "AuthorizerUnauthorized");
     scene.dynamodb.on("GetItem").always(Fault::internal());
@@ -140,6 +148,19 @@ async fn a_token_that_still_lives_is_given_out_when_no_better_one_is_to_be_had()
     scene.wechat.on("api_authorizer_token").always(Fault::errcode(45009));
     let answer = scene.ask(&scene.token()).await.expect("the old token");
     assert!(scene.wechat.accepts(answer["authorizer_access_token"].as_str().expect("text")));
+}
+
+#[tokio::test]
+async fn after_the_daily_quota_callers_make_no_more_calls() {
+    let scene = Scene::new().await;
+    scene.granted().await;
+    scene.clock.advance(7200);
+    scene.put_ticket().await;
+    scene.wechat.on("api_authorizer_token").always(Fault::errcode(45009));
+    for _ in 0..5 {
+        assert_eq!(error_type(scene.ask(&scene.token()).await), "TemporarilyUnavailable");
+    }
+    assert_eq!(scene.wechat.on("api_authorizer_token").count(), 1);
 }
 
 #[tokio::test]
