@@ -2,6 +2,7 @@
 
 mod authorize;
 mod callback;
+mod change;
 mod errcode;
 mod events;
 mod fault;
