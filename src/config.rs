@@ -151,3 +151,65 @@ impl Config {
 fn parse_http_url(value: &str) -> Option<Url> {
     Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = r#"{"component_appsecret": "s", "token": "t",
+        "encoding_aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"}"#;
+
+    /// The configuration with `changes` to a good environment; an empty value unsets a variable.
+    fn config(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let good = [
+            ("COMPONENT_APPID", "wx134c8103faa5a59e"),
+            ("COMPONENT_SECRET", SECRET),
+            ("AUTHORIZERS_TABLE", "authorizers"),
+            ("PLATFORM_TABLE", "platform"),
+        ];
+        let value = |name: &str| {
+            let change = changes.iter().find(|(changed, _)| *changed == name);
+            change.or_else(|| good.iter().find(|(set, _)| *set == name)).map(|(_, value)| (*value).to_owned())
+        };
+        Config::from_variables(value)
+    }
+
+    #[track_caller]
+    fn check_malformed(name: &str, value: &str) {
+        let error = config(&[(name, value)]).expect_err("it is malformed").to_string();
+        assert!(
+            error.starts_with(&format!("environment variable {name} is malformed: expected ")),
+            "{error}"
+        );
+        assert!(!error.contains(value), "the value is shown: {error}");
+    }
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let config = config(&[("RETURN_URL", ""), ("REQUIRE_STATE", "")]).expect("a configuration");
+        assert_eq!(config.wechat_api_base_url.as_str(), "https://api.weixin.qq.com/");
+        assert_eq!((config.return_url, config.public_base_url), (None, None));
+        assert_eq!((config.require_state, config.refresh_mode), (false, RefreshMode::Proactive));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for name in ["COMPONENT_APPID", "AUTHORIZERS_TABLE", "PLATFORM_TABLE"] {
+            assert_eq!(config(&[(name, "")]).err(), Some(ConfigError::Missing(name)));
+        }
+        let error = config(&[("COMPONENT_SECRET", "")]).err();
+        assert_eq!(error, Some(ConfigError::Missing("COMPONENT_SECRET_ARN")));
+    }
+
+    #[test]
+    fn what_is_malformed_is_named_and_not_shown() {
+        check_malformed("COMPONENT_APPID", "gh_eb5e3a772040");
+        check_malformed("COMPONENT_SECRET_ARN", "s3cret");
+        check_malformed("COMPONENT_SECRET", "{\"component_appsecret\": \"s3cret\"}");
+        check_malformed("WECHAT_API_BASE_URL", "api.weixin.qq.example");
+        check_malformed("RETURN_URL", "javascript:alert(1)");
+        check_malformed("PUBLIC_BASE_URL", "https://auth.shop.example/with/a/path");
+        check_malformed("REQUIRE_STATE", "yes");
+        check_malformed("REFRESH_MODE", "sometimes");
+    }
+}

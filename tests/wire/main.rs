@@ -11,5 +11,6 @@ mod race;
 mod reconcile;
 mod refresh;
 mod scene;
+mod secret;
 mod speed;
 mod token;
