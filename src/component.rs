@@ -3,12 +3,17 @@
 //! Minting one makes the one before it invalid within five minutes, so there is one writer at a time: who
 //! holds the lease. Everybody else uses what is stored.
 
+mod call;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::sync::Mutex;
+
+pub(crate) use call::report;
+pub use call::{Cause, Failure};
 
 use crate::clock::Clock;
 use crate::deadline::{Deadline, backoff, unique_id};
@@ -32,9 +37,6 @@ const LEASE: i64 = 30;
 
 /// How long minting may take, with its retries.
 const MINTING: Duration = Duration::from_secs(20);
-
-/// A call with less time would be cut off, and nobody would know whether it took effect.
-const SHORTEST: Duration = Duration::from_millis(200);
 
 /// How often WeChat is asked the same thing by one invocation.
 const TRIES: u32 = 3;
@@ -69,42 +71,6 @@ pub enum ComponentError {
     Contended,
 }
 
-/// A call that carries the component token came to nothing.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Why.
-    pub cause: Cause,
-    /// Whether one of the tries may have done what it was meant to do.
-    pub maybe_taken_effect: bool,
-}
-
-/// Why a call that carries the component token came to nothing.
-#[derive(Clone, Debug)]
-pub enum Cause {
-    /// For want of a token.
-    Component(ComponentError),
-    /// The call itself.
-    Call(CallError),
-}
-
-impl Cause {
-    /// Says to the operator what failed and what to do.
-    pub(crate) fn report(&self) {
-        match self {
-            Self::Component(error) => report(error),
-            Self::Call(error) => report_call(error, error.advice()),
-        }
-    }
-
-    /// Whether every other call would fail for the same reason, which no merchant is at fault for.
-    pub(crate) fn is_of_platform(&self) -> bool {
-        match self {
-            Self::Component(_) => true,
-            Self::Call(error) => error.class().is_of_platform(),
-        }
-    }
-}
-
 impl ComponentError {
     /// Whether WeChat's next ticket mends it.
     pub(crate) fn is_about_ticket(&self) -> bool {
@@ -130,58 +96,6 @@ impl Component {
         let stored = self.store.component_token().await.ok()??;
         self.has_life(&stored, RENEWED_BEFORE).then_some(())?;
         Some(self.remember(stored).await)
-    }
-
-    /// Makes a call with the component token: again while WeChat is unwell, and once more with another token
-    /// if WeChat refuses this one. `token` is the token where it is at hand; `request` is told how long the
-    /// call may take. Returns the token that worked, too.
-    pub async fn call<T, F>(
-        &self,
-        token: Option<SecretString>,
-        deadline: Deadline,
-        request: impl Fn(SecretString, Duration) -> F,
-    ) -> Result<(T, SecretString), Failure>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let mut maybe_taken_effect = false;
-        let no_token =
-            |error, maybe_taken_effect| Failure { cause: Cause::Component(error), maybe_taken_effect };
-        let mut token = match token {
-            Some(token) => token,
-            None => self.token(deadline).await.map_err(|error| no_token(error, false))?,
-        };
-        let mut token_replaced = false;
-        let mut tries = 1;
-        loop {
-            if deadline.remaining() < SHORTEST {
-                let cause = Cause::Call(CallError::Unreachable("no time left for a call"));
-                return Err(Failure { cause, maybe_taken_effect });
-            }
-            let error = match request(token.clone(), deadline.remaining()).await {
-                Ok(answer) => return Ok((answer, token)),
-                Err(error) => error,
-            };
-            maybe_taken_effect |= error.may_have_taken_effect();
-            let again = tries < TRIES
-                && match error.class() {
-                    Class::Busy => deadline.pause(backoff(tries)).await,
-                    Class::TokenRejected if !token_replaced => {
-                        token = self
-                            .token_after(&token, deadline)
-                            .await
-                            .map_err(|error| no_token(error, maybe_taken_effect))?;
-                        token_replaced = true;
-                        true
-                    }
-                    _ => false,
-                };
-            if !again {
-                return Err(Failure { cause: Cause::Call(error), maybe_taken_effect });
-            }
-            tracing::info!(errcode = error.errcode(), rid = error.rid(), tries, "tried again: {error}");
-            tries += 1;
-        }
     }
 
     /// The token: from memory, from the table, or minted.
@@ -343,38 +257,4 @@ impl Component {
 
 fn differs(token: &StoredToken, refused: Option<&SecretString>) -> bool {
     refused.is_none_or(|refused| refused.expose_secret() != token.component_access_token.expose_secret())
-}
-
-/// Says to the operator why there is no component token and what to do.
-pub(crate) fn report(error: &ComponentError) {
-    match error {
-        ComponentError::NoTicket => tracing::error!(
-            advice = "check the authorization event URL (授权事件接收URL) in WeChat's console; WeChat pushes a \
-                      ticket every ten minutes",
-            "platform not ready: {error}"
-        ),
-        ComponentError::Call(call) if call.class() == Class::TokenRejected => {
-            // For this call the credential is the secret itself.
-            report_call(call, Class::Misconfigured.advice());
-        }
-        ComponentError::Call(call) => report_call(call, call.advice()),
-        ComponentError::Secret(_) => tracing::error!(
-            advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
-            "{error}"
-        ),
-        ComponentError::Store(_) | ComponentError::Contended => tracing::error!("{error}"),
-    }
-}
-
-fn report_call(error: &CallError, advice: &str) {
-    match error {
-        CallError::Refused(refusal) => tracing::error!(
-            errcode = refusal.errcode,
-            rid = refusal.rid,
-            request_ip = refusal.request_ip,
-            advice,
-            "{error}"
-        ),
-        error => tracing::error!(advice, "{error}"),
-    }
 }

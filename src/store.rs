@@ -19,6 +19,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use thiserror::Error;
@@ -30,6 +31,8 @@ pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
 pub use grant::TWINS_APART;
 pub use launch::State;
 pub use ticket::Ticket;
+
+use item::Item;
 
 use crate::config::Config;
 use crate::wechat::Appid;
@@ -58,6 +61,29 @@ impl Store {
             platform_table: config.platform_table.clone(),
             component_appid: config.component_appid.clone(),
         }
+    }
+
+    /// An item of the Platform table, as it is now.
+    async fn platform_item(
+        &self,
+        operation: &'static str,
+        key: AttributeValue,
+    ) -> Result<Option<Item>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.platform_table)
+            .key("pk", key)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::of(operation, &error))?;
+        Ok(output.item)
+    }
+
+    /// An update of an item of the Platform table.
+    fn update_platform(&self, key: AttributeValue) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.platform_table).key("pk", key)
     }
 
     fn platform_key(&self, kind: &str) -> AttributeValue {

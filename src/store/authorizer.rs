@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::SecretString;
 
 use super::item::{Item, integer, number, string, text};
-use super::{Store, StoreError};
+use super::{Store, StoreError, written};
 use crate::wechat::Appid;
 
 /// The tokens and the standing of one account, as far as decisions need them.
@@ -104,6 +104,28 @@ impl Store {
             .await
             .map_err(|error| StoreError::of("read a record", &error))?;
         Ok(output.item.as_ref().map(Record::read))
+    }
+
+    /// Makes `write` to a record if `condition` holds. False if it does not.
+    pub(super) async fn write_record(
+        &self,
+        operation: &'static str,
+        authorizer_appid: &Appid,
+        mut write: Write,
+        condition: &str,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.authorizers_table)
+            .set_key(Some(self.authorizer_key(authorizer_appid)))
+            .update_expression(write.expression())
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(write.names))
+            .set_expression_attribute_values(Some(write.values))
+            .send()
+            .await;
+        written(operation, result)
     }
 
     pub(super) fn authorizer_key(&self, authorizer_appid: &Appid) -> Item {

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -79,10 +80,7 @@ impl Store {
                        event_time = if_not_exists(event_time, :event_time), expires_at = :expires_at"
             .to_owned();
         let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("code", &digest))
+            .update_platform(self.platform_key_of("code", &digest))
             .condition_expression(
                 "attribute_not_exists(pk) \
                  OR (#status = :claimed AND attribute_not_exists(spent) \
@@ -144,10 +142,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut set = "SET authorizer_appid = if_not_exists(authorizer_appid, :appid)".to_owned();
         let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("code", &code.digest()))
+            .update_platform(self.platform_key_of("code", &code.digest()))
             .condition_expression("#status = :claimed")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string("claimed"))
@@ -279,14 +274,8 @@ impl Store {
         }
     }
 
-    fn update_claim(
-        &self,
-        claim: &Claim,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("code", &claim.digest))
+    fn update_claim(&self, claim: &Claim) -> UpdateItemFluentBuilder {
+        self.update_platform(self.platform_key_of("code", &claim.digest))
     }
 }
 

@@ -26,16 +26,9 @@ impl StoredToken {
 impl Store {
     /// The stored token, whatever its age.
     pub async fn component_token(&self) -> Result<Option<StoredToken>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("component_token"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the component token", &error))?;
-        Ok(output.item.as_ref().and_then(StoredToken::read))
+        let item =
+            self.platform_item("read the component token", self.platform_key("component_token")).await?;
+        Ok(item.as_ref().and_then(StoredToken::read))
     }
 
     /// Takes the lease to mint a token in place of `replaced`. False if somebody else holds it, or has
@@ -52,10 +45,7 @@ impl Store {
             None => "attribute_not_exists(component_access_token)",
         };
         let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("component_token"))
+            .update_platform(self.platform_key("component_token"))
             .update_expression("SET lease_owner = :owner, lease_until = :until")
             .condition_expression(format!(
                 "{unchanged} AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_owner = :owner)"
@@ -74,10 +64,7 @@ impl Store {
     /// Stores the minted token and gives the lease back. False if the lease was lost meanwhile.
     pub async fn put_component_token(&self, token: &StoredToken, owner: &str) -> Result<bool, StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("component_token"))
+            .update_platform(self.platform_key("component_token"))
             .update_expression(
                 "SET component_access_token = :token, access_token_expires_at = :expires_at \
                  REMOVE lease_owner, lease_until",
@@ -94,10 +81,7 @@ impl Store {
     /// Gives the lease back without a token.
     pub async fn release_component_token(&self, owner: &str) -> Result<bool, StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("component_token"))
+            .update_platform(self.platform_key("component_token"))
             .update_expression("REMOVE lease_owner, lease_until")
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", string(owner))

@@ -280,18 +280,7 @@ impl Store {
         mut write: Write,
     ) -> Result<bool, StoreError> {
         write.values.insert(":holder".to_owned(), string(&leased.owner));
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(&leased.authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression("lease_owner = :holder")
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .send()
-            .await;
-        written(operation, result)
+        self.write_record(operation, &leased.authorizer_appid, write, "lease_owner = :holder").await
     }
 }
 

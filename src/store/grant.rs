@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::authorizer::{Record, Status, Write};
 use super::due::{due_at, shard};
 use super::item::{Item, number, string};
-use super::{Store, StoreError, written};
+use super::{Store, StoreError};
 use crate::wechat::{Appid, Grant, PermissionSet, Profile};
 
 /// Two grants of one account within so many seconds may have been exchanged in another order than they
@@ -107,18 +107,13 @@ impl Store {
         write.set("refresh_shard", number(shard(authorizer_appid)));
         write.values.insert(":authorized".to_owned(), string("authorized"));
         write.names.insert("#status".to_owned(), "status".to_owned());
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression("#status = :authorized AND attribute_exists(authorizer_refresh_token)")
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .send()
-            .await;
-        written("make a record due", result)
+        self.write_record(
+            "make a record due",
+            authorizer_appid,
+            write,
+            "#status = :authorized AND attribute_exists(authorizer_refresh_token)",
+        )
+        .await
     }
 
     /// Removes the tokens of an account that revoked at `event_time`, also of one that was never seen, so that
@@ -133,21 +128,14 @@ impl Store {
         write.set("updated_at", number(now));
         write.remove("lease_owner");
         write.remove("lease_until");
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression(
-                "(attribute_not_exists(authorized_at) OR authorized_at <= :unauthorized_at) \
+        self.write_record(
+            "revoke an authorization",
+            authorizer_appid,
+            write,
+            "(attribute_not_exists(authorized_at) OR authorized_at <= :unauthorized_at) \
                  AND (attribute_not_exists(#unauthorized_at) OR #unauthorized_at <= :unauthorized_at)",
-            )
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .send()
-            .await;
-        written("revoke an authorization", result)
+        )
+        .await
     }
 
     /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile, and the
@@ -169,20 +157,15 @@ impl Store {
             write.set("refresh_shard", number(shard(authorizer_appid)));
         }
         write.values.insert(":event".into(), number(authorized_at));
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression("authorized_at = :event AND #status = :authorized")
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":authorized", string("authorized"))
-            .send()
-            .await;
-        written("store a profile", result)
+        write.names.insert("#status".to_owned(), "status".to_owned());
+        write.values.insert(":authorized".to_owned(), string("authorized"));
+        self.write_record(
+            "store a profile",
+            authorizer_appid,
+            write,
+            "authorized_at = :event AND #status = :authorized",
+        )
+        .await
     }
 }
 

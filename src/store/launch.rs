@@ -40,16 +40,10 @@ impl State {
 impl Store {
     /// Whether `state` was launched and is still accepted at `now`.
     pub async fn accepts_state(&self, state: &State, now: i64) -> Result<bool, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the state", &error))?;
-        let accepted_until = output.item.and_then(|item| integer(&item, "expires_at"));
+        let item = self
+            .platform_item("read the state", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .await?;
+        let accepted_until = item.and_then(|item| integer(&item, "expires_at"));
         Ok(accepted_until.is_some_and(|until| now < until))
     }
 
@@ -62,19 +56,13 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let for_push = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("launch", &sha256_hex(pre_auth_code.expose_secret())))
+            .update_platform(self.platform_key_of("launch", &sha256_hex(pre_auth_code.expose_secret())))
             .update_expression("SET #state = :state, expires_at = :expires_at")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", string(state.as_str()))
             .expression_attribute_values(":expires_at", number(now + LAUNCH_LIFE));
         let for_redirect = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .update_platform(self.platform_key_of("state", &sha256_hex(state.as_str())))
             .update_expression("SET expires_at = :expires_at REMOVE authorizer_appid")
             .expression_attribute_values(":expires_at", number(now + LAUNCH_LIFE));
         let (for_push, for_redirect) = tokio::join!(for_push.send(), for_redirect.send());
@@ -89,16 +77,13 @@ impl Store {
         pre_auth_code: &SecretString,
         now: i64,
     ) -> Result<Option<State>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("launch", &sha256_hex(pre_auth_code.expose_secret())))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read a launch", &error))?;
-        let item = output.item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
+        let item = self
+            .platform_item(
+                "read a launch",
+                self.platform_key_of("launch", &sha256_hex(pre_auth_code.expose_secret())),
+            )
+            .await?;
+        let item = item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
         Ok(item.and_then(|item| State::parse(text(&item, "state")?)))
     }
 
@@ -110,10 +95,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .update_platform(self.platform_key_of("state", &sha256_hex(state.as_str())))
             .update_expression(
                 "SET authorizer_appid = :appid, expires_at = if_not_exists(expires_at, :expires_at)",
             )
@@ -127,16 +109,10 @@ impl Store {
     /// The account whose grant ended the latest launch with `state`, if a push has brought one and the launch
     /// is not over at `now`.
     pub async fn authorized_with(&self, state: &State, now: i64) -> Result<Option<Appid>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("state", &sha256_hex(state.as_str())))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the state", &error))?;
-        let item = output.item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
+        let item = self
+            .platform_item("read the state", self.platform_key_of("state", &sha256_hex(state.as_str())))
+            .await?;
+        let item = item.filter(|item| integer(item, "expires_at").is_some_and(|until| now < until));
         Ok(item.and_then(|item| appid(&item, "authorizer_appid")))
     }
 }

@@ -36,10 +36,7 @@ impl Store {
         lease_until: i64,
     ) -> Result<Option<(Claim, AuthorizationCode)>, StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key_of("code", digest))
+            .update_platform(self.platform_key_of("code", digest))
             .update_expression(
                 "SET lease_owner = :owner, lease_until = :until, pending_at = :until, \
                  attempts = if_not_exists(attempts, :zero) + :one",
@@ -78,24 +75,14 @@ impl Store {
 
     /// Whether the day's quota of `api_authorizer_token` is known to be used up at `now`.
     pub async fn is_quota_exceeded(&self, now: i64) -> Result<bool, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("quota"))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the quota", &error))?;
-        Ok(output.item.and_then(|item| integer(&item, "expires_at")).is_some_and(|until| now < until))
+        let item = self.platform_item("read the quota", self.platform_key("quota")).await?;
+        Ok(item.and_then(|item| integer(&item, "expires_at")).is_some_and(|until| now < until))
     }
 
     /// Notes that the day's quota of `api_authorizer_token` is used up until `until`.
     pub async fn put_quota_exceeded(&self, until: i64) -> Result<(), StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("quota"))
+            .update_platform(self.platform_key("quota"))
             .update_expression("SET expires_at = :until")
             .expression_attribute_values(":until", number(until))
             .send()

@@ -79,25 +79,16 @@ impl Store {
 
     /// The offset in WeChat's list from which on it is still to be compared.
     pub async fn reconciled_up_to(&self) -> Result<usize, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("reconcile"))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the progress of reconcile", &error))?;
-        let offset = output.item.and_then(|item| integer(&item, "offset"));
+        let item =
+            self.platform_item("read the progress of reconcile", self.platform_key("reconcile")).await?;
+        let offset = item.and_then(|item| integer(&item, "offset"));
         Ok(offset.and_then(|offset| offset.try_into().ok()).unwrap_or_default())
     }
 
     /// Notes from where on the list is to be compared by the next run.
     pub async fn put_reconciled_up_to(&self, offset: usize) -> Result<(), StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("reconcile"))
+            .update_platform(self.platform_key("reconcile"))
             .update_expression("SET #offset = :offset")
             .expression_attribute_names("#offset", "offset")
             .expression_attribute_values(":offset", number(offset as i64))

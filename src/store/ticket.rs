@@ -20,16 +20,8 @@ pub struct Ticket {
 impl Store {
     /// The newest ticket; none before WeChat's first push.
     pub async fn ticket(&self) -> Result<Option<Ticket>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("ticket"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::of("read the ticket", &error))?;
-        Ok(output.item.and_then(|item| {
+        let item = self.platform_item("read the ticket", self.platform_key("ticket")).await?;
+        Ok(item.and_then(|item| {
             Some(Ticket {
                 component_verify_ticket: text(&item, "component_verify_ticket")?.into(),
                 create_time: integer(&item, "create_time")?,
@@ -40,10 +32,7 @@ impl Store {
     /// Stores a ticket unless a newer one is there. False if one is.
     pub async fn put_ticket(&self, ticket: &Ticket) -> Result<bool, StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("ticket"))
+            .update_platform(self.platform_key("ticket"))
             .update_expression("SET component_verify_ticket = :ticket, create_time = :create_time")
             .condition_expression("attribute_not_exists(create_time) OR create_time <= :create_time")
             .expression_attribute_values(":ticket", string(ticket.component_verify_ticket.expose_secret()))
@@ -56,10 +45,7 @@ impl Store {
     /// Whether WeChat may be asked for a ticket now; if so, that is noted.
     pub async fn may_request_ticket(&self, now: i64) -> Result<bool, StoreError> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.platform_table)
-            .key("pk", self.platform_key("ticket"))
+            .update_platform(self.platform_key("ticket"))
             .update_expression("SET requested_at = :now")
             .condition_expression("attribute_not_exists(requested_at) OR requested_at <= :before")
             .expression_attribute_values(":now", number(now))

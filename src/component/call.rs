@@ -1,0 +1,136 @@
+//! A call that carries the component token, and what is said of it when it fails.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{Component, ComponentError, TRIES};
+use crate::deadline::{Deadline, backoff};
+use crate::wechat::{CallError, Class};
+
+/// A call with less time would be cut off, and nobody would know whether it took effect.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// A call that carries the component token came to nothing.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Whether one of the tries may have done what it was meant to do.
+    pub maybe_taken_effect: bool,
+}
+
+/// Why a call that carries the component token came to nothing.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// For want of a token.
+    Component(ComponentError),
+    /// The call itself.
+    Call(CallError),
+}
+
+impl Cause {
+    /// Says to the operator what failed and what to do.
+    pub(crate) fn report(&self) {
+        match self {
+            Self::Component(error) => report(error),
+            Self::Call(error) => report_call(error, error.advice()),
+        }
+    }
+
+    /// Whether every other call would fail for the same reason, which no merchant is at fault for.
+    pub(crate) fn is_of_platform(&self) -> bool {
+        match self {
+            Self::Component(_) => true,
+            Self::Call(error) => error.class().is_of_platform(),
+        }
+    }
+}
+
+impl Component {
+    /// Makes a call with the component token: again while WeChat is unwell, and once more with another token
+    /// if WeChat refuses this one. `token` is the token where it is at hand; `request` is told how long the
+    /// call may take. Returns the token that worked, too.
+    pub async fn call<T, F>(
+        &self,
+        token: Option<SecretString>,
+        deadline: Deadline,
+        request: impl Fn(SecretString, Duration) -> F,
+    ) -> Result<(T, SecretString), Failure>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut maybe_taken_effect = false;
+        let no_token =
+            |error, maybe_taken_effect| Failure { cause: Cause::Component(error), maybe_taken_effect };
+        let mut token = match token {
+            Some(token) => token,
+            None => self.token(deadline).await.map_err(|error| no_token(error, false))?,
+        };
+        let mut token_replaced = false;
+        let mut tries = 1;
+        loop {
+            if deadline.remaining() < SHORTEST {
+                let cause = Cause::Call(CallError::Unreachable("no time left for a call"));
+                return Err(Failure { cause, maybe_taken_effect });
+            }
+            let error = match request(token.clone(), deadline.remaining()).await {
+                Ok(answer) => return Ok((answer, token)),
+                Err(error) => error,
+            };
+            maybe_taken_effect |= error.may_have_taken_effect();
+            let again = tries < TRIES
+                && match error.class() {
+                    Class::Busy => deadline.pause(backoff(tries)).await,
+                    Class::TokenRejected if !token_replaced => {
+                        token = self
+                            .token_after(&token, deadline)
+                            .await
+                            .map_err(|error| no_token(error, maybe_taken_effect))?;
+                        token_replaced = true;
+                        true
+                    }
+                    _ => false,
+                };
+            if !again {
+                return Err(Failure { cause: Cause::Call(error), maybe_taken_effect });
+            }
+            tracing::info!(errcode = error.errcode(), rid = error.rid(), tries, "tried again: {error}");
+            tries += 1;
+        }
+    }
+}
+
+/// Says to the operator why there is no component token and what to do.
+pub(crate) fn report(error: &ComponentError) {
+    match error {
+        ComponentError::NoTicket => tracing::error!(
+            advice = "check the authorization event URL (授权事件接收URL) in WeChat's console; WeChat pushes a \
+                      ticket every ten minutes",
+            "platform not ready: {error}"
+        ),
+        ComponentError::Call(call) if call.class() == Class::TokenRejected => {
+            // For this call the credential is the secret itself.
+            report_call(call, Class::Misconfigured.advice());
+        }
+        ComponentError::Call(call) => report_call(call, call.advice()),
+        ComponentError::Secret(_) => tracing::error!(
+            advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
+            "{error}"
+        ),
+        ComponentError::Store(_) | ComponentError::Contended => tracing::error!("{error}"),
+    }
+}
+
+fn report_call(error: &CallError, advice: &str) {
+    match error {
+        CallError::Refused(refusal) => tracing::error!(
+            errcode = refusal.errcode,
+            rid = refusal.rid,
+            request_ip = refusal.request_ip,
+            advice,
+            "{error}"
+        ),
+        error => tracing::error!(advice, "{error}"),
+    }
+}
