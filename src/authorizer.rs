@@ -2,6 +2,8 @@
 
 mod restore;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -31,6 +33,8 @@ const CLOCKS_APART: i64 = 60;
 #[derive(Clone, Debug)]
 pub struct Authorizers {
     services: Services,
+    /// Until when this instance knows the day's quota to be used up, in epoch seconds.
+    quota_exceeded_until: Arc<AtomicI64>,
 }
 
 /// What came of a refresh.
@@ -38,7 +42,7 @@ pub struct Authorizers {
 pub enum Refreshed {
     /// The account has a new access token.
     Done,
-    /// Somebody else is refreshing it, or there is no reason to refresh it any more.
+    /// Somebody else is refreshing it, there is no reason to refresh it any more, or no quota left.
     NotOurs,
     /// The merchant revoked.
     Revoked,
@@ -51,7 +55,7 @@ pub enum Refreshed {
 impl Authorizers {
     /// The keeper on these services.
     pub fn new(services: Services) -> Self {
-        Self { services }
+        Self { services, quota_exceeded_until: Arc::default() }
     }
 
     /// Refreshes the access token of an account, under its lease.
@@ -63,6 +67,9 @@ impl Authorizers {
     ) -> Result<Refreshed, StoreError> {
         let deadline = deadline.within(LONGEST);
         let now = self.services.clock.now();
+        if now < self.quota_exceeded_until.load(Ordering::Relaxed) {
+            return Ok(Refreshed::NotOurs);
+        }
         let until = now + deadline.remaining().as_secs() as i64 + LEASE_MARGIN;
         let leased =
             self.services.store.lease_record(authorizer_appid, &unique_id(), reason, now, until).await?;
@@ -98,6 +105,7 @@ impl Authorizers {
                         LookedUp::Same => return self.fail(&leased, &error).await,
                         LookedUp::Revoked => return self.revoke(&leased, began).await,
                         LookedUp::Lost => return Ok(Refreshed::NotOurs),
+                        LookedUp::Stopped(cause) => return self.stop(&leased, cause).await,
                     }
                 }
                 _ => return self.fail(&leased, &error).await,
@@ -142,6 +150,7 @@ impl Authorizers {
         let info = match self.info(&leased.authorizer_appid, calling).await {
             Ok(info) => info,
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => return Ok(LookedUp::Revoked),
+            Err(cause) if cause.is_of_platform() => return Ok(LookedUp::Stopped(cause)),
             Err(_) => return Ok(LookedUp::Same),
         };
         let other =
@@ -200,7 +209,9 @@ impl Authorizers {
     async fn stop(&self, leased: &Leased, cause: Cause) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
         if matches!(&cause, Cause::Call(error) if error.class() == Class::QuotaExceeded) {
-            self.services.store.put_quota_exceeded(next_day_in_beijing(now)).await?;
+            let until = next_day_in_beijing(now);
+            self.quota_exceeded_until.store(until, Ordering::Relaxed);
+            self.services.store.put_quota_exceeded(until).await?;
         }
         self.services.store.release_record(leased, now).await?;
         Ok(Refreshed::Stopped(Box::new(cause)))
@@ -212,6 +223,7 @@ enum LookedUp {
     Same,
     Revoked,
     Lost,
+    Stopped(Cause),
 }
 
 /// The time that a revocation gets of which a call that began at `began` told.

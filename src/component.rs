@@ -209,7 +209,7 @@ impl Component {
             };
             match error.class() {
                 Class::TokenRejected | Class::Misconfigured | Class::AccountBarred => {
-                    self.secrets.forget().await
+                    self.secrets.refused().await
                 }
                 Class::TicketRejected => self.request_ticket(&secret.component_appsecret, deadline).await,
                 _ => {}

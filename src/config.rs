@@ -118,7 +118,7 @@ impl Config {
             wechat_pc_base_url: url_or("WECHAT_PC_BASE_URL", "https://mp.weixin.qq.com")?,
             wechat_mobile_base_url: url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
             public_base_url: match url("PUBLIC_BASE_URL")? {
-                Some(url) if url.path() != "/" || url.query().is_some() => {
+                Some(url) if url.as_str().trim_end_matches('/') != url.origin().ascii_serialization() => {
                     return Err(ConfigError::Malformed {
                         name: "PUBLIC_BASE_URL",
                         expected: "an origin such as https://auth.example.com, without a path",

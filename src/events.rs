@@ -14,7 +14,7 @@ use crate::exchange::{Authorization, Exchange, Outcome};
 use crate::services::Services;
 use crate::store::{StoreError, Ticket};
 use crate::visit::context;
-use crate::wechat::{Appid, Authorized, Info, Push, PushError, Signature};
+use crate::wechat::{Appid, Authorized, ComponentSecret, Info, Push, PushError, Signature};
 
 /// The longest body that is read, in bytes. Real pushes have one or two thousand.
 const LONGEST_BODY: usize = 256 * 1024;
@@ -82,11 +82,17 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
         nonce: query.first("nonce").unwrap_or_default(),
         msg_signature: query.first("msg_signature").unwrap_or_default(),
     };
-    let push = match Push::open(&signature, body, &secret, &app.component_appid) {
+    let open = |secret: &ComponentSecret| Push::open(&signature, body, secret, &app.component_appid);
+    let mut push = open(&secret);
+    if let Err(PushError::BadSignature | PushError::Undecryptable) = push
+        && let Some(newer) = app.services.secrets.get_newer().await
+    {
+        push = open(&newer);
+    }
+    let push = match push {
         Ok(push) => push,
         Err(error) => {
             tracing::warn!("push refused: {error}");
-            app.services.secrets.doubt().await;
             return match error {
                 PushError::BadSignature => StatusCode::FORBIDDEN,
                 _ => StatusCode::BAD_REQUEST,

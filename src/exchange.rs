@@ -150,7 +150,7 @@ impl Exchange {
                 taken @ (ClaimOutcome::Spent | ClaimOutcome::Running) => {
                     if let Some(appid) = authorizer_appid {
                         // A push. Nobody waits for what comes of it, and what it knows is all it can add.
-                        self.services.store.annotate_claim(code, appid, state).await?;
+                        self.services.store.annotate_claim(code, appid, state, now).await?;
                         return Ok(Claimed::Theirs);
                     }
                     if matches!(taken, ClaimOutcome::Spent) {
@@ -239,12 +239,14 @@ impl Exchange {
         }
     }
 
-    /// Gives the claim back to whoever comes next, the merchant's reload or the sweep.
+    /// Gives the claim back: to whoever comes next, the merchant's reload or the sweep; or, if the sweep had
+    /// it, to the sweep, ever later, for what it does is not cheap.
     async fn release(&self, claim: &Claim) {
-        self.release_until(claim, self.services.clock.now()).await;
-    }
-
-    async fn release_until(&self, claim: &Claim, retry_at: i64) {
+        let wait = match claim.sweeps {
+            0 => 0,
+            sweeps => (30 << (sweeps - 1).min(7)).min(3600),
+        };
+        let retry_at = self.services.clock.now() + wait;
         if let Err(error) = self.services.store.release_claim(claim, retry_at).await {
             tracing::warn!("the claim's lease stays until it ends: {error}");
         }

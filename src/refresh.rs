@@ -121,20 +121,24 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
 
 async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
     let mut unknown = Vec::new();
+    let stopped = AtomicBool::new(false);
+    let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
     for _ in 0..PENDING_PAGES {
         let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
-        let begun = digests.iter().take_while(|_| deadline.remaining() > SHORTEST);
+        let begun = digests.iter().take_while(|_| in_time());
         let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
         let mut finishing = stream::iter(finishing).buffer_unordered(CONCURRENCY);
         while let Some(finished) = finishing.next().await {
             match finished {
                 Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
                 Ok(Finished::Unknown(claim)) => unknown.push(claim),
+                // Those under way are finished; no other is begun.
+                Ok(Finished::Stopped) => stopped.store(true, Ordering::Relaxed),
                 Ok(Finished::Failed | Finished::Pending) => {}
                 Err(error) => tracing::warn!("a pending exchange is left for the next run: {error}"),
             }
         }
-        if digests.len() < PENDING_PAGE as usize || deadline.remaining() <= SHORTEST {
+        if digests.len() < PENDING_PAGE as usize || !in_time() {
             break;
         }
     }

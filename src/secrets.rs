@@ -23,7 +23,15 @@ const DOUBTED_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Secrets {
     source: Source,
-    fetched: Mutex<Option<(Instant, Arc<ComponentSecret>)>>,
+    fetched: Mutex<Option<Fetched>>,
+}
+
+#[derive(Clone, Debug)]
+struct Fetched {
+    at: Instant,
+    secret: Arc<ComponentSecret>,
+    /// WeChat refused it: it is used only if there is no other.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -61,39 +69,50 @@ impl Secrets {
             Source::SecretsManager { client, arn } => (client, arn),
         };
         let mut fetched = self.fetched.lock().await;
-        if let Some((at, secret)) = &*fetched
+        if let Some(Fetched { at, secret, refused: false }) = &*fetched
             && at.elapsed() < KEPT
         {
             return Ok(secret.clone());
         }
-        match fetch(client, arn).await {
-            Ok(secret) => {
-                let secret = Arc::new(secret);
-                *fetched = Some((Instant::now(), secret.clone()));
-                Ok(secret)
-            }
-            Err(error) => match &*fetched {
-                Some((_, secret)) => {
-                    tracing::warn!(%error, "using the component secret that was fetched before");
-                    Ok(secret.clone())
-                }
-                None => Err(error),
-            },
-        }
+        renew(&mut fetched, client, arn).await
     }
 
-    /// Forgets what was fetched more than a minute ago, after a push that it does not fit: the operator may
-    /// have changed it. Sooner, and anybody who sends forgeries would have it fetched all the time.
-    pub async fn doubt(&self) {
+    /// The credentials after a push that does not fit them: fetched again if they are older than a minute,
+    /// for the operator may have changed them. None if they are not; or anybody who sends forgeries would
+    /// have them fetched all the time.
+    pub async fn get_newer(&self) -> Option<Arc<ComponentSecret>> {
+        let Source::SecretsManager { client, arn } = &self.source else { return None };
         let mut fetched = self.fetched.lock().await;
-        if fetched.as_ref().is_some_and(|(at, _)| at.elapsed() > DOUBTED_AFTER) {
-            *fetched = None;
-        }
+        let doubtful = fetched.as_ref().is_some_and(|fetched| fetched.at.elapsed() > DOUBTED_AFTER);
+        if doubtful { renew(&mut fetched, client, arn).await.ok() } else { None }
     }
 
-    /// Forgets what was fetched, after WeChat refused it: the operator may have stored a new one.
-    pub async fn forget(&self) {
-        *self.fetched.lock().await = None;
+    /// Marks what was fetched as refused by WeChat: the operator may have stored a new one.
+    pub async fn refused(&self) {
+        if let Some(fetched) = &mut *self.fetched.lock().await {
+            fetched.refused = true;
+        }
+    }
+}
+
+async fn renew(
+    fetched: &mut Option<Fetched>,
+    client: &Client,
+    arn: &str,
+) -> Result<Arc<ComponentSecret>, SecretError> {
+    match fetch(client, arn).await {
+        Ok(secret) => {
+            let secret = Arc::new(secret);
+            *fetched = Some(Fetched { at: Instant::now(), secret: secret.clone(), refused: false });
+            Ok(secret)
+        }
+        Err(error) => match fetched {
+            Some(Fetched { secret, .. }) => {
+                tracing::warn!(%error, "using the component secret that was fetched before");
+                Ok(secret.clone())
+            }
+            None => Err(error),
+        },
     }
 }
 

@@ -138,6 +138,7 @@ async fn token(
     deadline: Deadline,
 ) -> Result<Answer, TokenError> {
     let waiting = deadline.within(WAIT);
+    let mut just_refreshed = false;
     loop {
         let record = app.services.store.record(appid).await?.ok_or(TokenError::AuthorizerNotFound)?;
         if record.status == Some(Status::Unauthorized) {
@@ -145,7 +146,7 @@ async fn token(
         }
         let access_token = record.access_token.clone().filter(|token| differs(token, rejected));
         if let Some(token) = &access_token
-            && is_fresh(app, &record)
+            && (just_refreshed || is_fresh(app, &record))
         {
             return Ok(answer(app, appid, token, &record));
         }
@@ -153,7 +154,7 @@ async fn token(
         let usable =
             access_token.filter(|_| record.access_token_expires_at - app.services.clock.now() >= USABLE);
         match (refreshed, usable) {
-            (Refreshed::Done, _) => {}
+            (Refreshed::Done, _) => just_refreshed = true,
             (Refreshed::Revoked, _) => return Err(TokenError::AuthorizerUnauthorized),
             (_, Some(token)) => return Ok(answer(app, appid, &token, &record)),
             (Refreshed::NotOurs, None) => {

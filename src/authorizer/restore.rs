@@ -91,6 +91,7 @@ impl Authorizers {
         if let Some(record) = authorized.filter(|_| !dry_run) {
             let now = self.services.clock.now();
             self.services.store.revoke(appid, revoked_at(now, record), now).await?;
+            tracing::info!(authorizer.appid = %appid, "WeChat says that the merchant revoked");
         }
         Ok(Restored::Revoked)
     }
@@ -112,7 +113,11 @@ impl Authorizers {
                 cause.report();
                 return Ok(Restored::Stopped);
             }
-            Err(_) => return Ok(Restored::Failed),
+            Err(cause) => {
+                tracing::warn!(authorizer.appid = %authorizer_appid, "not known whether the merchant revoked");
+                cause.report();
+                return Ok(Restored::Failed);
+            }
         }
         if dry_run {
             return Ok(Restored::Revoked);

@@ -34,7 +34,7 @@ impl Cause {
     pub(crate) fn report(&self) {
         match self {
             Self::Component(error) => report(error),
-            Self::Call(error) => report_call(error, error.advice()),
+            Self::Call(error) => report_call(error, error.advice(), ""),
         }
     }
 
@@ -111,9 +111,9 @@ pub(crate) fn report(error: &ComponentError) {
         ),
         ComponentError::Call(call) if call.class() == Class::TokenRejected => {
             // For this call the credential is the secret itself.
-            report_call(call, Class::Misconfigured.advice());
+            report_call(call, Class::Misconfigured.advice(), "no component token: ");
         }
-        ComponentError::Call(call) => report_call(call, call.advice()),
+        ComponentError::Call(call) => report_call(call, call.advice(), "no component token: "),
         ComponentError::Secret(_) => tracing::error!(
             advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
             "{error}"
@@ -122,15 +122,15 @@ pub(crate) fn report(error: &ComponentError) {
     }
 }
 
-fn report_call(error: &CallError, advice: &str) {
+fn report_call(error: &CallError, advice: &str, consequence: &str) {
     match error {
         CallError::Refused(refusal) => tracing::error!(
             errcode = refusal.errcode,
             rid = refusal.rid,
             request_ip = refusal.request_ip,
             advice,
-            "{error}"
+            "{consequence}{error}"
         ),
-        error => tracing::error!(advice, "{error}"),
+        error => tracing::error!(advice, "{consequence}{error}"),
     }
 }

@@ -30,6 +30,8 @@ pub enum Finished {
     Failed,
     /// It stays pending, or somebody else has it.
     Pending,
+    /// It stays pending, and so would every other: the reason, in the log, is not about this code.
+    Stopped,
     /// The code is spent and nobody knows for which account: [`Exchange::find`] it.
     Unknown(Claim),
 }
@@ -48,14 +50,20 @@ impl Exchange {
                 Ok(Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
                     return Ok(Finished::Failed);
                 }
-                Ok(_) => return Ok(Finished::Pending),
+                Ok(Outcome::Unavailable | Outcome::NotReady) => return Ok(Finished::Stopped),
+                Ok(Outcome::Pending | Outcome::Unclaimed(_)) => return Ok(Finished::Pending),
                 Err(Spent(claim)) => claim,
             }
         } else {
-            Claim { spent: true, ..claim }
+            Claim { spent: claim.spent || claim.maybe_spent, ..claim }
         };
         match spent.authorizer_appid.clone() {
             Some(appid) => Ok(self.recover(spent, &appid, writing).await),
+            // It expired without having been sent.
+            None if !spent.spent => {
+                self.fail(&spent, CODE_SPENT).await;
+                Ok(Finished::Failed)
+            }
             None if now > spent.event_time + LOOKED_FOR => {
                 tracing::error!("a spent code cannot be matched with an account: run reconcile");
                 self.fail(&spent, CODE_SPENT).await;
@@ -95,7 +103,7 @@ impl Exchange {
                         tracing::warn!(authorizer.appid = %appid, "a spent code's account is not recovered yet")
                     }
                 },
-                _ => self.release_for_sweep(&claim).await,
+                _ => self.release(&claim).await,
             }
         }
         found
@@ -111,12 +119,6 @@ impl Exchange {
             })
         };
         Ok(accounts.into_iter().filter(is_unknown).map(|account| account.authorizer_appid).collect())
-    }
-
-    /// Gives the claim back; the sweep takes it up again ever more rarely, for what it does is not cheap.
-    async fn release_for_sweep(&self, claim: &Claim) {
-        let retry_at = self.services.clock.now() + (60 << claim.attempts.min(6)).min(3600);
-        self.release_until(claim, retry_at).await;
     }
 
     /// Shows `visit` every account of the list. False if the list could not be read to its end.
@@ -183,7 +185,7 @@ impl Exchange {
             }
             cause => cause.report(),
         }
-        self.release_for_sweep(claim).await;
+        self.release(claim).await;
         Finished::Pending
     }
 }

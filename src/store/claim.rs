@@ -32,8 +32,8 @@ pub struct Claim {
     pub maybe_spent: bool,
     /// Whether WeChat has said that the code is spent: asking again is of no use.
     pub spent: bool,
-    /// How often it was given back unfinished.
-    pub attempts: u32,
+    /// How often the sweep has taken it up; 0 for a visit and a push.
+    pub sweeps: u32,
 }
 
 /// What became of an attempt to claim a code.
@@ -116,7 +116,7 @@ impl Store {
             state: state.map(|state| state.as_str().to_owned()),
             maybe_spent: false,
             spent: false,
-            attempts: 0,
+            sweeps: 0,
         };
         match update.update_expression(set).send().await {
             Ok(output) => Ok(ClaimOutcome::Claimed(match output.attributes {
@@ -139,13 +139,17 @@ impl Store {
         code: &AuthorizationCode,
         authorizer_appid: &Appid,
         state: Option<&State>,
+        now: i64,
     ) -> Result<(), StoreError> {
-        let mut set = "SET authorizer_appid = if_not_exists(authorizer_appid, :appid)".to_owned();
+        // What the push knows may be all that the sweep was waiting for.
+        let mut set =
+            "SET authorizer_appid = if_not_exists(authorizer_appid, :appid), pending_at = :now".to_owned();
         let mut update = self
             .update_platform(self.platform_key_of("code", &code.digest()))
             .condition_expression("#status = :claimed")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":claimed", string("claimed"))
+            .expression_attribute_values(":now", number(now))
             .expression_attribute_values(":appid", string(authorizer_appid.as_str()));
         if let Some(state) = state {
             set.push_str(", #state = if_not_exists(#state, :state)");
@@ -159,18 +163,20 @@ impl Store {
     /// Gives the claim back, unfinished; the sweep takes it up again at `retry_at`. A lease that is no longer
     /// ours is left alone.
     pub async fn release_claim(&self, claim: &Claim, retry_at: i64) -> Result<(), StoreError> {
-        let spent = if claim.spent { ", spent = :maybe_spent" } else { "" };
+        let maybe_spent = if claim.maybe_spent { ", maybe_spent = :true" } else { "" };
+        let spent = if claim.spent { ", spent = :true" } else { "" };
         let update = self
             .update_claim(claim)
             .update_expression(format!(
-                "SET pending_at = :retry_at, maybe_spent = :maybe_spent, attempts = :attempts{spent} \
-                 REMOVE lease_owner, lease_until"
+                "SET pending_at = :retry_at{maybe_spent}{spent} REMOVE lease_owner, lease_until"
             ))
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", string(&claim.owner))
-            .expression_attribute_values(":retry_at", number(retry_at))
-            .expression_attribute_values(":attempts", number(i64::from(claim.attempts)))
-            .expression_attribute_values(":maybe_spent", AttributeValue::Bool(claim.maybe_spent));
+            .expression_attribute_values(":retry_at", number(retry_at));
+        let update = match claim.maybe_spent || claim.spent {
+            true => update.expression_attribute_values(":true", AttributeValue::Bool(true)),
+            false => update,
+        };
         written("release a claim", update.send().await).map(|_| ())
     }
 
@@ -212,6 +218,7 @@ impl Store {
         now: i64,
         token: &str,
     ) -> Result<Landed, StoreError> {
+        // Only the sweep recovers; an exchange that brings no access token says that there is none.
         let recovered = grant.access_token.is_none() && claim.spent;
         let record =
             self.grant_update(claim.event_time, claim.state.as_deref(), grant, recovered, known, now);
@@ -281,21 +288,17 @@ impl Store {
 
 /// What a finished claim no longer has.
 const FINISHED: &str =
-    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent, spent, attempts";
+    "REMOVE lease_owner, lease_until, pending, pending_at, authorization_code, maybe_spent, spent, sweeps";
 
 /// The claim after taking it over from an owner that released it or died.
 pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
     let died = before.contains_key("lease_owner");
-    let maybe_spent = before.get("maybe_spent").and_then(|value| value.as_bool().ok()).copied();
     Claim {
         event_time: integer(before, "event_time").unwrap_or(given.event_time),
         authorizer_appid: appid(before, "authorizer_appid").or(given.authorizer_appid),
         state: text(before, "state").map(str::to_owned).or(given.state),
-        maybe_spent: died || maybe_spent.unwrap_or(false),
+        maybe_spent: died || before.contains_key("maybe_spent"),
         spent: before.contains_key("spent"),
-        attempts: integer(before, "attempts")
-            .and_then(|attempts| attempts.try_into().ok())
-            .unwrap_or_default(),
         ..given
     }
 }

@@ -39,7 +39,7 @@ impl Store {
             .update_platform(self.platform_key_of("code", digest))
             .update_expression(
                 "SET lease_owner = :owner, lease_until = :until, pending_at = :until, \
-                 attempts = if_not_exists(attempts, :zero) + :one",
+                 sweeps = if_not_exists(sweeps, :zero) + :one",
             )
             .condition_expression(
                 "#status = :claimed \
@@ -68,9 +68,10 @@ impl Store {
             state: None,
             maybe_spent: false,
             spent: false,
-            attempts: 0,
+            sweeps: 0,
         };
-        Ok(code.map(|code| (taken_over(given, &before), code)))
+        let sweeps = 1 + integer(&before, "sweeps").and_then(|sweeps| sweeps.try_into().ok()).unwrap_or(0);
+        Ok(code.map(|code| (Claim { sweeps, ..taken_over(given, &before) }, code)))
     }
 
     /// Whether the day's quota of `api_authorizer_token` is known to be used up at `now`.

@@ -566,3 +566,35 @@ async fn a_run_that_cannot_reach_a_spent_codes_record_still_refreshes_what_is_du
     scene.dynamodb.on("BatchGetItem").always(Fault::internal());
     assert_eq!(run(&scene.refresh()).await[0], 3);
 }
+
+#[tokio::test]
+async fn many_pending_exchanges_stop_at_what_concerns_the_platform_and_wait() {
+    let scene = Scene::new().await;
+    let callback = scene.callback();
+    scene.wechat.on("api_query_auth").always(Fault::errcode(45009));
+    for _ in 0..60 {
+        let code = scene.wechat.mint_code(&scene.appid);
+        assert_eq!(scene.visit(&callback, &redirect(&code)).await.status, 503);
+    }
+    let calls = scene.exchanges();
+    run(&scene.refresh()).await;
+    assert!(scene.exchanges() - calls <= 33, "at most what was under way: {}", scene.exchanges() - calls);
+}
+
+#[tokio::test]
+async fn a_spent_code_that_cannot_be_matched_is_looked_for_ever_more_rarely() {
+    let scene = Scene::new().await;
+    let other = scene.wechat.add_account(Account::official_account("other"));
+    for appid in [&scene.appid, &other] {
+        let code = scene.wechat.authorize(appid, &[1]);
+        scene.wechat.on("api_query_auth").containing(&code).once(Fault::ResetAfter);
+        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
+    }
+    let refresh = scene.refresh();
+    for _ in 0..30 {
+        run(&refresh).await;
+        scene.clock.advance(60);
+    }
+    let walks = scene.wechat.on("api_get_authorizer_list").count();
+    assert!((3..=8).contains(&walks), "{walks} in half an hour");
+}

@@ -73,3 +73,17 @@ async fn a_new_appsecret_is_fetched_after_wechat_refused_the_old_one() {
     assert_eq!(scene.visit(&callback, &redirect).await.status, 200);
     assert_eq!(scene.fetches(), 2);
 }
+
+#[tokio::test]
+async fn a_secrets_manager_that_fails_later_leaves_what_was_fetched_in_use() {
+    let scene = Scene::new().await;
+    let redirect = scene.consent();
+    let sandbox = scene.with_secrets_manager(scene.wechat.component_secret());
+    let callback = sandbox.callback();
+    scene.wechat.on("api_component_token").once(Fault::errcode(40001));
+    assert_eq!(scene.visit(&callback, &redirect).await.status, 503);
+    scene.dynamodb.clear_faults();
+    scene.dynamodb.on("GetSecretValue").always(Fault::internal());
+    assert_eq!(scene.visit(&callback, &redirect).await.status, 200);
+    assert_logged(&["using the component secret that was fetched before"]);
+}
