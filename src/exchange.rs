@@ -14,7 +14,7 @@ use crate::services::Services;
 use crate::store::{Claim, ClaimOutcome, Record, State, Status, StoreError};
 use crate::wechat::{Appid, AuthorizationCode, CallError, Class};
 
-pub use pending::Finished;
+pub use pending::{Finished, Found};
 
 /// How long an invocation waits for another one that is exchanging the same code.
 const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);

@@ -21,7 +21,7 @@ use crate::deadline::Deadline;
 use crate::exchange::{Exchange, Finished};
 use crate::services::Services;
 use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
-use crate::wechat::Appid;
+use crate::wechat::{Appid, ListedAccount};
 
 /// How many calls of WeChat are under way at a time.
 const CONCURRENCY: usize = 32;
@@ -143,11 +143,28 @@ async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) ->
         }
     }
     if !unknown.is_empty() {
-        for appid in app.exchange.find(unknown, deadline).await {
+        let found = app.exchange.find(unknown, deadline).await;
+        for appid in found.stored {
             complete(app, summary, &appid, deadline).await;
         }
+        restore(app, &found.unmatched, deadline).await;
     }
     Ok(())
+}
+
+/// Restores the accounts of codes that could not be matched: nothing is lost, although the merchants cannot be
+/// shown their accounts.
+async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
+    for account in accounts {
+        let appid = &account.authorizer_appid;
+        let restored = match app.services.store.record(appid).await {
+            Ok(record) => app.authorizers.restore(account, record.as_ref(), false, deadline).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = restored {
+            tracing::warn!(authorizer.appid = %appid, "{error}");
+        }
+    }
 }
 
 /// A pending grant is stored; one that was recovered has no access token yet.

@@ -36,6 +36,15 @@ pub enum Finished {
     Unknown(Claim),
 }
 
+/// What came of looking for the accounts of spent codes.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The accounts whose grants are in the table now.
+    pub stored: Vec<Appid>,
+    /// The accounts that may be meant by a code that was not matched.
+    pub unmatched: Vec<ListedAccount>,
+}
+
 impl Exchange {
     /// Takes up the pending exchange of the code with this digest.
     pub async fn finish(&self, digest: &str, deadline: Deadline) -> Result<Finished, StoreError> {
@@ -74,8 +83,9 @@ impl Exchange {
     }
 
     /// Looks for the accounts of spent codes among all that authorize the platform. A code is matched with an
-    /// account only if no other can be meant; for the rest, `reconcile` restores the records.
-    pub async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Vec<Appid> {
+    /// account only if no other can be meant, for the merchant is shown which it is; the others are for the
+    /// caller to restore.
+    pub async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Found {
         let calling = deadline.reserving(FOR_WRITING);
         let mut candidates: Vec<Vec<ListedAccount>> = vec![Vec::new(); claims.len()];
         let complete = self.walk_list(calling, |account| {
@@ -87,38 +97,23 @@ impl Exchange {
             }
         });
         let complete = complete.await;
-        let mut found = Vec::new();
+        let mut found = Found::default();
         for (claim, candidates) in claims.into_iter().zip(candidates) {
-            let unknown = match self.unknown_among(candidates).await {
-                Ok(unknown) => unknown,
-                Err(error) => {
-                    tracing::warn!("a spent code is left for a later run: {error}");
-                    Vec::new()
+            match candidates.as_slice() {
+                [account] if complete => {
+                    let recovered = self.recover(claim, &account.authorizer_appid, deadline).await;
+                    found.stored.extend(match recovered {
+                        Finished::Stored(appid) => Some(appid),
+                        _ => None,
+                    });
                 }
-            };
-            match unknown.as_slice() {
-                [appid] if complete => match self.recover(claim, appid, deadline).await {
-                    Finished::Stored(appid) => found.push(appid),
-                    _ => {
-                        tracing::warn!(authorizer.appid = %appid, "a spent code's account is not recovered yet")
-                    }
-                },
-                _ => self.release(&claim).await,
+                _ => {
+                    self.release(&claim).await;
+                    found.unmatched.extend(candidates);
+                }
             }
         }
         found
-    }
-
-    /// Those of the accounts whose grant is not in the table.
-    async fn unknown_among(&self, accounts: Vec<ListedAccount>) -> Result<Vec<Appid>, StoreError> {
-        let appids = accounts.iter().map(|account| &account.authorizer_appid);
-        let records = self.services.store.records(appids).await?;
-        let is_unknown = |account: &ListedAccount| {
-            records.get(&account.authorizer_appid).is_none_or(|record| {
-                record.refresh_token.is_none() || !record.is_newer_than(account.auth_time - 1)
-            })
-        };
-        Ok(accounts.into_iter().filter(is_unknown).map(|account| account.authorizer_appid).collect())
     }
 
     /// Shows `visit` every account of the list. False if the list could not be read to its end.
@@ -145,6 +140,8 @@ impl Exchange {
 
     /// Completes the grant of a spent code from what WeChat has of the account.
     async fn recover(&self, claim: Claim, appid: &Appid, writing: Deadline) -> Finished {
+        // From here on the code is of no use, whether or not it was ever sent.
+        let claim = Claim { spent: true, ..claim };
         let calling = writing.reserving(FOR_WRITING);
         let request =
             |token, limit| async move { self.services.wechat.authorizer_info(&token, appid, limit).await };
