@@ -74,7 +74,9 @@ impl Exchange {
                 Ok(Finished::Failed)
             }
             None if now > spent.event_time + LOOKED_FOR => {
-                tracing::error!("a spent code cannot be matched with an account: run reconcile");
+                tracing::warn!(
+                    "a spent code could not be matched with one account; those it may be are restored"
+                );
                 self.fail(&spent, CODE_SPENT).await;
                 Ok(Finished::Failed)
             }
