@@ -61,7 +61,7 @@ impl Secrets {
         Self { source, fetched: Mutex::new(None) }
     }
 
-    /// The credentials, fetched at most once in [`KEPT`]. If they cannot be fetched again, those that were
+    /// The credentials, fetched at most once in five minutes. If they cannot be fetched again, those that were
     /// fetched before are still the best there is.
     pub async fn get(&self) -> Result<Arc<ComponentSecret>, SecretError> {
         let (client, arn) = match &self.source {
