@@ -1,144 +1,27 @@
-//! What a start and an invocation of the Lambda artifact cost.
+//! What the Lambda artifact costs.
 //!
-//! `cargo run --release -p bench` builds the artifact and an empty function with the same profile, starts
-//! both behind a Runtime API, by turns, and prints what they take. The figures of one machine at one time
-//! mean little, so the ratios to the empty function are what counts.
+//! - `cargo run --release -p bench`: a start and an invocation, beside an empty function
+//! - `cargo run --release -p bench -- scale [N…]`: keeping the tokens of N authorizers fresh, by default of
+//!   1,000, 10,000 and 100,000
 //!
-//! The artifact runs as `callback`: each invocation exchanges a fresh code at the sandbox's WeChat and stores
-//! the grant in the sandbox's DynamoDB, over HTTP without TLS.
+//! Both build the artifact and run it as a process of its own behind a Runtime API. Nothing is a test: a budget
+//! that is missed is printed, and fails nothing.
 
+mod artifact;
 mod process;
-mod report;
 mod runtime_api;
+mod scale;
+mod start;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use sandbox::wechat::Account;
-use sandbox::{HttpRequest, Sandbox, gateway};
-use serde_json::Value;
-
-use process::{Function, Process};
-use report::{Costs, print};
-
-/// An odd number, so that the median is one of them.
-const STARTS: usize = 15;
-
-const INVOCATIONS: usize = 1000;
-
-/// The first ones open connections and fill caches.
-const WARM_AFTER: usize = 20;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let sandbox = Sandbox::start().await;
-    let callback = Function {
-        binary: build("wechat-authorizer")?,
-        handler: "callback",
-        variables: sandbox.variables().clone(),
-    };
-    let empty =
-        Function { binary: build("empty-function")?, handler: "empty", variables: BTreeMap::default() };
-    let mut callback_costs = Costs { size: fs::metadata(&callback.binary)?.len(), ..Costs::default() };
-    let mut empty_costs = Costs { size: fs::metadata(&empty.binary)?.len(), ..Costs::default() };
-
-    // The first one mints the component token, which thousands of starts then find in the table.
-    start(&callback, visit(&sandbox), &mut Costs::default()).await?;
-    start(&empty, visit(&sandbox), &mut Costs::default()).await?;
-    for count in 1..=STARTS {
-        eprint!("\rstarts: {count}/{STARTS}");
-        start(&callback, visit(&sandbox), &mut callback_costs).await?;
-        start(&empty, visit(&sandbox), &mut empty_costs).await?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.split_first() {
+        None => start::run().await,
+        Some((name, sizes)) if name == "scale" => scale::run(&scale::sizes(sizes)?).await,
+        Some((name, _)) => Err(format!("{name} is no benchmark: expected scale or nothing").into()),
     }
-    eprintln!();
-
-    let mut callback = Process::start(&callback).await?;
-    let mut empty = Process::start(&empty).await?;
-    for count in 1..=INVOCATIONS {
-        if count % 50 == 0 {
-            eprint!("\rinvocations: {count}/{INVOCATIONS}");
-        }
-        let warm = count > WARM_AFTER;
-        invoke(&mut callback, visit(&sandbox), warm, &mut callback_costs).await?;
-        invoke(&mut empty, visit(&sandbox), warm, &mut empty_costs).await?;
-    }
-    eprintln!();
-    callback_costs.peak_memory = callback.peak_memory()?;
-    empty_costs.peak_memory = empty.peak_memory()?;
-
-    print(&callback_costs, &empty_costs);
-    Ok(())
-}
-
-/// One start, up to the first answer.
-async fn start(function: &Function, event: Value, costs: &mut Costs) -> Result<(), Box<dyn Error>> {
-    let mut process = Process::start(function).await?;
-    costs.first_poll.push(process.first_poll().await?);
-    costs.processor_of_start.push(process.processor_time()?);
-    let (_, answered, answer) = process.invoke(event).await?;
-    costs.first_answer.push(answered - process.started());
-    check(&answer)
-}
-
-async fn invoke(
-    process: &mut Process,
-    event: Value,
-    warm: bool,
-    costs: &mut Costs,
-) -> Result<(), Box<dyn Error>> {
-    process.ready().await?;
-    let before = process.processor_time()?;
-    let (began, answered, answer) = process.invoke(event).await?;
-    process.ready().await?;
-    if warm {
-        costs.invocations.push(answered - began);
-        costs.processor_of_invocations += process.processor_time()? - before;
-    }
-    check(&answer)
-}
-
-/// What is fast because it failed is not measured.
-fn check(answer: &Value) -> Result<(), Box<dyn Error>> {
-    match answer["statusCode"].as_u64() {
-        Some(200) => Ok(()),
-        _ => Err(format!("the function should answer 200, but says {answer}").into()),
-    }
-}
-
-/// A merchant who has just agreed comes back from WeChat.
-fn visit(sandbox: &Sandbox) -> Value {
-    let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
-    let code = sandbox.wechat.authorize(&appid, &[1, 2, 3, 4, 11, 15, 24]);
-    let request = HttpRequest::get(&format!("/callback?auth_code={code}&expires_in=3600"))
-        .header("Accept", "text/html,application/xhtml+xml")
-        .header("Accept-Encoding", "gzip, deflate, br")
-        .header("Accept-Language", "zh-CN,zh;q=0.9")
-        .header("User-Agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) MicroMessenger/8.0.60")
-        .header("X-Forwarded-For", "203.0.113.5")
-        .header("X-Forwarded-Port", "443")
-        .header("X-Forwarded-Proto", "https");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    gateway::event(&request, now.as_secs() as i64)
-}
-
-/// Builds the binary of `package`, alone: what others in the workspace need must not be in it.
-fn build(package: &str) -> Result<PathBuf, Box<dyn Error>> {
-    eprintln!("building {package}");
-    let benchmark = env::current_exe()?;
-    let target = benchmark.ancestors().nth(2).ok_or("the benchmark is not in a target directory")?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the benchmark is not in a workspace")?;
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .current_dir(root)
-        .args(["build", "--release", "--package", package, "--target-dir"])
-        .arg(target)
-        .status()?;
-    if !status.success() {
-        return Err(format!("{package} does not build").into());
-    }
-    Ok(target.join("release").join(package))
 }

@@ -20,6 +20,8 @@ pub(crate) struct Function {
     pub(crate) handler: &'static str,
     /// Its environment, beside what Lambda sets.
     pub(crate) variables: BTreeMap<String, String>,
+    /// How long an invocation may take.
+    pub(crate) timeout: Duration,
 }
 
 /// A running process; it ends with this value.
@@ -34,7 +36,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the function behind a Runtime API of its own, and does not wait for it.
     pub(crate) async fn start(function: &Function) -> Result<Self, Box<dyn Error>> {
-        let api = RuntimeApi::start().await?;
+        let api = RuntimeApi::start(function.timeout).await?;
         let log = function.binary.with_extension("bench.log");
         let mut command = Command::new(&function.binary);
         command
@@ -85,16 +87,8 @@ impl Process {
     }
 
     /// The processor time of all its threads so far.
-    ///
-    /// From the scheduler's account in nanoseconds: `stat` counts in hundredths of a second, which is more
-    /// than a hundred invocations of the empty function.
     pub(crate) fn processor_time(&self) -> io::Result<Duration> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(self.proc("task"))? {
-            let account = fs::read_to_string(task?.path().join("schedstat"))?;
-            nanoseconds += number(account.split(' ').next())?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        processor_time(&self.proc("task"))
     }
 
     /// The most memory that was resident at any time, in bytes.
@@ -109,12 +103,28 @@ impl Process {
     }
 }
 
+/// The processor time of the threads of this process so far.
+pub(crate) fn own_processor_time() -> io::Result<Duration> {
+    processor_time(Path::new("/proc/self/task"))
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// From the scheduler's account in nanoseconds: `stat` counts in hundredths of a second, which is more than a
+/// hundred invocations of the empty function.
+fn processor_time(tasks: &Path) -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(tasks)? {
+        let account = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanoseconds += number(account.split(' ').next())?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 fn number(text: Option<&str>) -> io::Result<u64> {

@@ -17,15 +17,13 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-/// The function's timeout in the template.
-const INVOCATION_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// What a process says, and when.
 pub(crate) struct RuntimeApi {
     /// The value of `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) address: SocketAddr,
     polls: UnboundedReceiver<Poll>,
     answers: UnboundedReceiver<Answer>,
+    timeout: Duration,
     server: AbortHandle,
 }
 
@@ -46,26 +44,26 @@ pub(crate) struct Answer {
 }
 
 impl RuntimeApi {
-    /// Listens on a free port of this machine.
-    pub(crate) async fn start() -> Result<Self, Box<dyn Error>> {
+    /// Listens on a free port of this machine. `timeout` is how long an invocation may take.
+    pub(crate) async fn start(timeout: Duration) -> Result<Self, Box<dyn Error>> {
         let (polls_in, polls) = unbounded_channel();
         let (answers_in, answers) = unbounded_channel();
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{outcome}", post(outcome))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .with_state(Channels { polls: polls_in, answers: answers_in });
+            .with_state(Channels { polls: polls_in, answers: answers_in, timeout });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
-        Ok(Self { address, polls, answers, server })
+        Ok(Self { address, polls, answers, timeout, server })
     }
 
     /// The next time that the process waits for an event.
     pub(crate) async fn poll(&mut self) -> Result<Poll, Box<dyn Error>> {
         tokio::select! {
             biased;
-            poll = timeout(INVOCATION_TIMEOUT, self.polls.recv()) => {
+            poll = timeout(self.timeout, self.polls.recv()) => {
                 poll?.ok_or_else(|| "the Runtime API has ended".into())
             }
             answer = self.answers.recv() => {
@@ -77,7 +75,7 @@ impl RuntimeApi {
 
     /// The answer to the event that the process has.
     pub(crate) async fn answer(&mut self) -> Result<Answer, Box<dyn Error>> {
-        let answer = timeout(INVOCATION_TIMEOUT, self.answers.recv()).await?;
+        let answer = timeout(self.timeout, self.answers.recv()).await?;
         answer.ok_or_else(|| "the Runtime API has ended".into())
     }
 }
@@ -92,6 +90,7 @@ impl Drop for RuntimeApi {
 struct Channels {
     polls: UnboundedSender<Poll>,
     answers: UnboundedSender<Answer>,
+    timeout: Duration,
 }
 
 async fn next(State(channels): State<Channels>) -> Result<impl IntoResponse, StatusCode> {
@@ -103,7 +102,7 @@ async fn next(State(channels): State<Channels>) -> Result<impl IntoResponse, Sta
     let headers = [
         ("Content-Type", "application/json".to_owned()),
         ("Lambda-Runtime-Aws-Request-Id", request_id()),
-        ("Lambda-Runtime-Deadline-Ms", (now + INVOCATION_TIMEOUT).as_millis().to_string()),
+        ("Lambda-Runtime-Deadline-Ms", (now + channels.timeout).as_millis().to_string()),
         (
             "Lambda-Runtime-Invoked-Function-Arn",
             "arn:aws:lambda:us-east-1:123456789012:function:bench".to_owned(),

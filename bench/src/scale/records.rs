@@ -1,0 +1,65 @@
+//! Records that are due, each like one that `callback` has written.
+
+use std::error::Error;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use sandbox::Sandbox;
+use sandbox::wechat::Account;
+use serde_json::{Value, json};
+
+/// What platforms ask for in practice, about.
+const PERMISSION_SETS: [i64; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 24, 25, 30, 49];
+
+/// The partitions of the index of due tokens, as `store::REFRESH_SHARDS`.
+const SHARDS: u64 = 16;
+
+/// The most that one `BatchWriteItem` takes.
+const BATCH: usize = 25;
+
+/// Puts `size` records that became due within the last hour into the table.
+pub(crate) async fn fill(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn Error>> {
+    let record = granted(sandbox).await?;
+    let now = sandbox.clock.now();
+    let indices: Vec<usize> = (0..size).collect();
+    for batch in indices.chunks(BATCH) {
+        let puts: Vec<Value> = batch.iter().map(|index| due(&record, *index, now)).collect();
+        let request = json!({"RequestItems": {&sandbox.dynamodb.authorizers_table: puts}});
+        sandbox.dynamodb.call("BatchWriteItem", request).await;
+        let done = batch.last().map_or(0, |index| index + 1);
+        if done % 1000 == 0 {
+            eprint!("\rrecords: {done}/{size}");
+        }
+    }
+    eprintln!("\rrecords: {size}/{size}");
+    Ok(())
+}
+
+/// Lets `callback` write one record, and takes it out again.
+async fn granted(sandbox: &Sandbox) -> Result<Value, Box<dyn Error>> {
+    let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
+    let code = sandbox.wechat.authorize(&appid, &PERMISSION_SETS);
+    let answer = sandbox.callback().get(&format!("/callback?auth_code={code}&expires_in=3600")).await;
+    if answer.status != 200 {
+        return Err(format!("callback should grant, but says {}", answer.status).into());
+    }
+    let key = json!({
+        "authorizer_appid": {"S": appid},
+        "component_appid": {"S": sandbox.wechat.component_appid},
+    });
+    let request = json!({"TableName": sandbox.dynamodb.authorizers_table, "Key": key});
+    let record = sandbox.dynamodb.call("GetItem", request).await["Item"].take();
+    sandbox.lose_record(&appid).await;
+    Ok(record)
+}
+
+/// The request that puts `record` as that of account number `index`, due.
+fn due(record: &Value, index: usize, now: i64) -> Value {
+    let mut record = record.clone();
+    let mut hasher = DefaultHasher::new();
+    index.hash(&mut hasher);
+    record["authorizer_appid"] = json!({"S": format!("wx{index:016x}")});
+    // The function's own hash is another one, as even as this.
+    record["refresh_shard"] = json!({"N": (hasher.finish() % SHARDS).to_string()});
+    record["refresh_at"] = json!({"N": (now - 1 - index as i64 % 3600).to_string()});
+    json!({"PutRequest": {"Item": record}})
+}
