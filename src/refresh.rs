@@ -23,8 +23,12 @@ use crate::services::Services;
 use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
 use crate::wechat::{Appid, ListedAccount};
 
-/// How many calls of WeChat are under way at a time.
-const CONCURRENCY: usize = 32;
+/// How many tokens are refreshed at a time: enough for 100,000 accounts in a tenth of a run if WeChat answers
+/// after 150 ms.
+const REFRESHING: usize = 64;
+
+/// How many pending exchanges are finished at a time.
+const FINISHING: usize = 32;
 
 /// How many due accounts are read from each shard at a time.
 const PAGE: i32 = 64;
@@ -127,7 +131,7 @@ async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) ->
         let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
         let begun = digests.iter().take_while(|_| in_time());
         let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
-        let mut finishing = stream::iter(finishing).buffer_unordered(CONCURRENCY);
+        let mut finishing = stream::iter(finishing).buffer_unordered(FINISHING);
         while let Some(finished) = finishing.next().await {
             match finished {
                 Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
@@ -203,7 +207,7 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
             }
             refreshed.inspect_err(|error| tracing::warn!(authorizer.appid = %appid, "{error}"))
         });
-        let mut refreshing = stream::iter(refreshing).buffer_unordered(CONCURRENCY);
+        let mut refreshing = stream::iter(refreshing).buffer_unordered(REFRESHING);
         while let Some(refreshed) = refreshing.next().await {
             match refreshed {
                 Ok(Refreshed::Done) => summary.refreshed += 1,

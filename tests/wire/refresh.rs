@@ -176,13 +176,13 @@ async fn a_mass_of_grants_of_one_moment_does_not_come_due_in_one() {
 #[tokio::test]
 async fn what_the_time_does_not_suffice_for_is_left_in_due_order() {
     let scene = Scene::new().await;
-    scene.crowd(70).await;
+    scene.crowd(200).await;
     scene.when_due().await;
     scene.wechat.on("api_authorizer_token").always(Fault::DelayAfter(Duration::from_millis(700)));
     let short = scene.refresh().with_remaining(Duration::from_millis(11_500));
     let [refreshed, failed, revoked, _, remaining] = run(&short).await;
     assert_eq!((failed, revoked), (0, 0));
-    assert!(refreshed > 0 && remaining > 0 && refreshed + remaining == 70, "{refreshed} {remaining}");
+    assert!(refreshed > 0 && remaining > 0 && refreshed + remaining == 200, "{refreshed} {remaining}");
     let records = scene.dynamodb.authorizers().await;
     assert!(records.iter().all(|record| record.get("lease_owner").is_none()), "no lease is left behind");
     scene.wechat.clear_faults();
@@ -314,7 +314,7 @@ async fn after_the_daily_quota_no_more_calls_are_made_until_the_day_changes_in_b
     let refresh = scene.refresh();
     let [refreshed, failed, revoked, _, remaining] = run(&refresh).await;
     assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
-    assert!(scene.refreshes() <= 32, "at most the calls already in flight: {}", scene.refreshes());
+    assert!(scene.refreshes() <= 64, "at most the calls already in flight: {}", scene.refreshes());
     let calls = scene.refreshes();
     let records = scene.dynamodb.authorizers().await;
     assert!(records.iter().all(|record| record.get("refresh_failure").is_none()), "no merchant is at fault");
@@ -330,15 +330,15 @@ async fn after_the_daily_quota_no_more_calls_are_made_until_the_day_changes_in_b
 #[tokio::test]
 async fn what_no_merchant_is_at_fault_for_stops_the_run_with_a_line_for_the_operator() {
     let scene = Scene::new().await;
-    scene.crowd(40).await;
+    scene.crowd(80).await;
     scene.when_due().await;
     scene
         .wechat
         .on("api_authorizer_token")
         .always(Fault::errmsg(61004, "requestIP: 10.1.2.3 rid: stop-61004"));
     let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
-    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 40));
-    assert!(scene.refreshes() <= 32);
+    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
+    assert!(scene.refreshes() <= 64);
     assert_logged(&["\"request_ip\":\"10.1.2.3\""]);
     let records = scene.dynamodb.authorizers().await;
     assert!(records.iter().all(|record| record.get("refresh_failure").is_none()));
@@ -350,7 +350,7 @@ async fn what_no_merchant_is_at_fault_for_stops_the_run_with_a_line_for_the_oper
     scene.clock.advance(7200);
     scene.put_ticket().await;
     let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
-    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 40));
+    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
     assert_eq!(scene.refreshes(), calls);
 }
 
