@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::SecretString;
 
@@ -111,11 +112,21 @@ impl Store {
         &self,
         operation: &'static str,
         authorizer_appid: &Appid,
-        mut write: Write,
+        write: Write,
         condition: &str,
     ) -> Result<bool, StoreError> {
-        let result = self
-            .client
+        let result = self.update_record(authorizer_appid, write, condition).send().await;
+        written(operation, result)
+    }
+
+    /// The request that makes `write` to a record if `condition` holds.
+    pub(super) fn update_record(
+        &self,
+        authorizer_appid: &Appid,
+        mut write: Write,
+        condition: &str,
+    ) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.authorizers_table)
             .set_key(Some(self.authorizer_key(authorizer_appid)))
@@ -123,9 +134,6 @@ impl Store {
             .condition_expression(condition)
             .set_expression_attribute_names(Some(write.names))
             .set_expression_attribute_values(Some(write.values))
-            .send()
-            .await;
-        written(operation, result)
     }
 
     pub(super) fn authorizer_key(&self, authorizer_appid: &Appid) -> Item {

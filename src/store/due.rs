@@ -157,14 +157,7 @@ impl Store {
             Reason::Useless(None) => condition.push_str(" AND attribute_not_exists(authorizer_access_token)"),
         }
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
+            .update_record(authorizer_appid, write, &condition)
             .return_values(ReturnValue::AllNew)
             .send()
             .await;

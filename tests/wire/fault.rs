@@ -99,12 +99,7 @@ async fn a_wechat_that_cannot_be_reached_leaves_the_grant_pending() {
 async fn a_process_that_dies_between_the_answer_and_the_write_leaves_a_pending_claim() {
     let scene = Scene::new().await;
     let redirect = scene.consent();
-    let hold = scene.dynamodb.on("TransactWriteItems").hold_before();
-    let (instance, path) = (scene.callback(), redirect.clone());
-    let dying = tokio::spawn(async move { instance.get(&path).await });
-    hold.arrived().await;
-    dying.abort();
-    assert!(dying.await.expect_err("it died").is_cancelled());
+    scene.die_before_writing(&redirect).await;
 
     let claim = scene.claim().await;
     assert_eq!(claim["status"], "claimed");

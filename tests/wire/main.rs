@@ -7,6 +7,7 @@ mod errcode;
 mod events;
 mod fault;
 mod gateway;
+mod pending;
 mod race;
 mod reconcile;
 mod refresh;

@@ -1,4 +1,4 @@
-//! Tokens stay fresh, and what was left pending is finished.
+//! Tokens stay fresh.
 
 use sandbox::wechat::Account;
 use sandbox::{Fault, JsonInstance};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::scene::{Scene, assert_logged, log, redirect};
 
 /// A run in numbers: refreshed, failed, revoked, pending_finished, remaining.
-async fn run(refresh: &JsonInstance) -> [u64; 5] {
+pub(crate) async fn run(refresh: &JsonInstance) -> [u64; 5] {
     let summary = refresh.run(json!({"time": "now"})).await.expect("the run succeeds");
     ["refreshed", "failed", "revoked", "pending_finished", "remaining"]
         .map(|name| summary[name].as_u64().expect("a count"))
@@ -22,7 +22,7 @@ impl Scene {
     }
 
     /// More accounts with grants, so that there are `count` in all.
-    async fn crowd(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn crowd(&self, count: usize) -> Vec<String> {
         let callback = self.callback();
         let mut appids = vec![self.appid.clone()];
         appids.extend(
@@ -41,7 +41,7 @@ impl Scene {
     }
 
     /// A time at which every token stored now is due, and none has expired.
-    async fn when_due(&self) {
+    pub(crate) async fn when_due(&self) {
         self.clock.advance(7200 - 600);
         self.put_ticket().await;
     }
@@ -371,103 +371,6 @@ async fn one_malformed_record_and_one_failing_account_never_stop_a_run() {
 }
 
 #[tokio::test]
-async fn a_grant_whose_writer_died_is_complete_within_two_runs() {
-    let scene = Scene::new().await;
-    let redirect = scene.consent();
-    let hold = scene.dynamodb.on("TransactWriteItems").hold_before();
-    let (instance, path) = (scene.callback(), redirect.clone());
-    let dying = tokio::spawn(async move { instance.get(&path).await });
-    hold.arrived().await;
-    dying.abort();
-    let _ = dying.await;
-    scene.clock.advance(60);
-    assert_eq!(run(&scene.refresh()).await[3], 1);
-    let record = scene.stored().await;
-    assert_eq!(
-        record["authorizer_refresh_token"].as_str(),
-        scene.wechat.refresh_token(&scene.appid).as_deref()
-    );
-    assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
-    assert_eq!(record["permission_set_ids"], json!([1, 2, 24]));
-    assert_eq!(record["profile"]["nick_name"], "茶馆 & Co");
-    let answer = scene.visit(&scene.callback(), &redirect).await;
-    assert_eq!(answer.status, 200, "the page turns into the confirmation");
-    assert!(answer.body.contains("茶馆"));
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_recovered_whether_or_not_a_push_named_the_account() {
-    for push_names_it in [true, false] {
-        let scene = Scene::new().await;
-        let code = scene.wechat.authorize(&scene.appid, &[1, 2]);
-        scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
-        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
-        if push_names_it {
-            let push = scene.wechat.push_authorized(&scene.appid, &code, None);
-            assert_eq!(scene.events().request(push).await.status, 200);
-        }
-        run(&scene.refresh()).await;
-        scene.clock.advance(61);
-        run(&scene.refresh()).await;
-        let record = scene.stored().await;
-        assert!(
-            scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")),
-            "{push_names_it}"
-        );
-        assert_eq!(scene.wechat.on("api_get_authorizer_list").count() > 0, !push_names_it);
-        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
-    }
-}
-
-#[tokio::test]
-async fn a_code_that_was_never_sent_is_exchanged_by_the_sweep_once_wechat_can_be_called() {
-    let scene = Scene::new().await;
-    let redirect = scene.consent();
-    scene.wechat.allow_address(false);
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 503);
-    assert_eq!(run(&scene.refresh()).await, [0, 0, 0, 0, 0]);
-    scene.wechat.allow_address(true);
-    scene.clock.advance(120);
-    assert_eq!(run(&scene.refresh()).await, [0, 0, 0, 1, 0]);
-    assert_eq!(scene.stored().await["status"], "authorized");
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_code_that_expired_unspent_is_given_up_and_the_merchant_told() {
-    let scene = Scene::new().await;
-    let redirect = scene.consent();
-    scene.wechat.allow_address(false);
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 503);
-    scene.wechat.allow_address(true);
-    scene.clock.advance(2 * 86_400);
-    scene.put_ticket().await;
-    run(&scene.refresh()).await;
-    assert_eq!(scene.claim().await["status"], "failed");
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 410);
-}
-
-#[tokio::test]
-async fn two_spent_codes_are_not_matched_with_the_wrong_accounts() {
-    let scene = Scene::new().await;
-    let other = scene.wechat.add_account(Account::official_account("other"));
-    let codes = [scene.wechat.authorize(&scene.appid, &[1]), scene.wechat.authorize(&other, &[1])];
-    for code in &codes {
-        scene.wechat.on("api_query_auth").containing(code).once(Fault::ResetAfter);
-        assert_eq!(scene.visit(&scene.callback(), &redirect(code)).await.status, 202);
-    }
-    run(&scene.refresh()).await;
-    for code in &codes {
-        let answer = scene.visit(&scene.callback(), &redirect(code)).await;
-        assert_ne!(answer.status, 200, "nobody is shown another merchant's account");
-    }
-    for appid in [&scene.appid, &other] {
-        let record = scene.dynamodb.authorizer(appid).await.expect("nothing is lost");
-        assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
-    }
-}
-
-#[tokio::test]
 async fn on_demand_refreshes_only_what_would_be_forgotten_and_still_finishes_pending_exchanges() {
     let scene = Scene::new().await;
     let sandbox = scene.with("REFRESH_MODE", "on-demand");
@@ -523,77 +426,4 @@ async fn a_process_that_dies_in_a_refresh_holds_nothing_up_for_longer_than_a_min
     assert_eq!(run(&scene.refresh()).await[0], 0, "the lease outlives its owner");
     scene.clock.advance(61);
     assert_eq!(run(&scene.refresh()).await[0], 1);
-}
-
-#[tokio::test]
-async fn a_merchant_who_waits_on_the_page_does_not_keep_the_sweep_away() {
-    let scene = Scene::new().await;
-    let redirect = scene.consent();
-    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
-    for _ in 0..5 {
-        assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
-    }
-    assert_eq!(scene.exchanges(), 2, "what WeChat calls spent is not asked for again");
-    assert_eq!(run(&scene.refresh()).await[3], 1);
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_recovered_grant_leaves_a_valid_access_token_in_place_until_it_is_refreshed() {
-    let scene = Scene::new().await;
-    let lost = scene.wechat.authorize(&scene.appid, &[1]);
-    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
-    assert_eq!(scene.visit(&scene.callback(), &redirect(&lost)).await.status, 202);
-    let pushed = scene.wechat.mint_code(&scene.appid);
-    let push = scene.wechat.push_authorized(&scene.appid, &pushed, None);
-    assert_eq!(scene.events().request(push).await.status, 200);
-    let record = scene.stored().await;
-    scene.wechat.on("api_authorizer_token").always(Fault::errcode(-1));
-    run(&scene.refresh()).await;
-    assert_eq!(scene.stored().await["authorizer_access_token"], record["authorizer_access_token"]);
-}
-
-#[tokio::test]
-async fn a_run_that_cannot_reach_a_spent_codes_record_still_refreshes_what_is_due() {
-    let scene = Scene::new().await;
-    scene.crowd(3).await;
-    scene.when_due().await;
-    let other = scene.wechat.add_account(Account::official_account("other"));
-    let code = scene.wechat.authorize(&other, &[1]);
-    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
-    assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
-    scene.dynamodb.on("BatchGetItem").always(Fault::internal());
-    assert_eq!(run(&scene.refresh()).await[0], 3);
-}
-
-#[tokio::test]
-async fn many_pending_exchanges_stop_at_what_concerns_the_platform_and_wait() {
-    let scene = Scene::new().await;
-    let callback = scene.callback();
-    scene.wechat.on("api_query_auth").always(Fault::errcode(45009));
-    for _ in 0..60 {
-        let code = scene.wechat.mint_code(&scene.appid);
-        assert_eq!(scene.visit(&callback, &redirect(&code)).await.status, 503);
-    }
-    let calls = scene.exchanges();
-    run(&scene.refresh()).await;
-    assert!(scene.exchanges() - calls <= 33, "at most what was under way: {}", scene.exchanges() - calls);
-}
-
-#[tokio::test]
-async fn a_spent_code_that_cannot_be_matched_is_looked_for_ever_more_rarely() {
-    let scene = Scene::new().await;
-    let other = scene.wechat.add_account(Account::official_account("other"));
-    for appid in [&scene.appid, &other] {
-        let code = scene.wechat.authorize(appid, &[1]);
-        scene.wechat.on("api_query_auth").containing(&code).once(Fault::ResetAfter);
-        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 202);
-    }
-    let refresh = scene.refresh();
-    for _ in 0..30 {
-        run(&refresh).await;
-        scene.clock.advance(60);
-    }
-    let walks = scene.wechat.on("api_get_authorizer_list").count();
-    assert!((3..=8).contains(&walks), "{walks} in half an hour");
 }

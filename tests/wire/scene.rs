@@ -61,6 +61,16 @@ impl Scene {
         self.wechat.on("api_query_auth").count()
     }
 
+    /// A visit whose process dies after WeChat's answer and before the grant is written.
+    pub(crate) async fn die_before_writing(&self, path_and_query: &str) {
+        let hold = self.dynamodb.on("TransactWriteItems").hold_before();
+        let (instance, path) = (self.callback(), path_and_query.to_owned());
+        let dying = tokio::spawn(async move { instance.get(&path).await });
+        hold.arrived().await;
+        dying.abort();
+        assert!(dying.await.expect_err("it died").is_cancelled());
+    }
+
     /// A visit, whose answer must not show a secret.
     pub(crate) async fn visit(&self, instance: &Instance, path_and_query: &str) -> Answer {
         self.request(instance, HttpRequest::get(path_and_query)).await
