@@ -4,6 +4,7 @@
 //! everything else a start does, and brings a second connection pool. The SDK accepts any connector, so
 //! it gets the one that is here anyway, with Mozilla's roots compiled in.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
+        // WeChat's allow-list takes IPv4 addresses, and a dual-stack subnet would prefer the other kind.
+        .local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
