@@ -60,7 +60,7 @@ impl App {
 
 /// Answers one visit.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
-    let visit = Visit::of(&request);
+    let visit = Visit::of("authorize", &request);
     let span = visit.span();
     async {
         let answer = answer(app, &request).await;

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::component::Cause;
 use crate::deadline::{Deadline, backoff, unique_id};
+use crate::metric;
 use crate::services::Services;
 use crate::store::{Leased, Reason, Record, RefreshFailure, StoreError};
 use crate::wechat::{Appid, AuthorizerInfo, CallError, Class, RefreshedToken, masked};
@@ -73,10 +74,10 @@ impl Authorizers {
         let until = now + deadline.remaining().as_secs() as i64 + LEASE_MARGIN;
         let leased =
             self.services.store.lease_record(authorizer_appid, &unique_id(), reason, now, until).await?;
-        match leased {
-            Some(leased) => self.refresh_leased(leased, now, deadline).await,
-            None => Ok(Refreshed::NotOurs),
-        }
+        let Some(leased) = leased else { return Ok(Refreshed::NotOurs) };
+        let refreshed = self.refresh_leased(leased, now, deadline).await?;
+        metric::refresh(&refreshed);
+        Ok(refreshed)
     }
 
     async fn refresh_leased(
@@ -173,7 +174,7 @@ impl Authorizers {
     }
 
     async fn revoke(&self, leased: &Leased, began: i64) -> Result<Refreshed, StoreError> {
-        let revoked_at = (began - CLOCKS_APART).max(leased.record.authorized_at.unwrap_or_default());
+        let revoked_at = revoked_at(began, &leased.record);
         let revoked =
             self.services.store.revoke_leased(leased, revoked_at, self.services.clock.now()).await?;
         if !revoked {

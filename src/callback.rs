@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exchange::{Account, Authorization, Exchange, Outcome};
+use crate::metric::Door;
 use crate::page::{Complete, Page};
 use crate::services::Services;
 use crate::store::State;
@@ -31,7 +32,7 @@ impl App {
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
         let services = Services::new(config, aws, http, clock);
         Self {
-            exchange: Exchange::new(services.clone()),
+            exchange: Exchange::new(services.clone(), Door::Callback),
             services,
             return_url: config.return_url.clone(),
             require_state: config.require_state,
@@ -41,7 +42,7 @@ impl App {
 
 /// Answers one redirect. Every fault has its page, so there is no error to return.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
-    let visit = Visit::of(&request);
+    let visit = Visit::of("callback", &request);
     let span = visit.span();
     async {
         let query = request.query_string_parameters();

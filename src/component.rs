@@ -108,6 +108,12 @@ impl Component {
         self.obtain(None, RENEWED_EARLY, deadline).await.map(|_| ())
     }
 
+    /// How old the token in use is, in seconds; none if there is none.
+    pub(crate) async fn age(&self) -> Option<i64> {
+        let memory = self.memory.lock().await;
+        memory.as_ref().map(|token| self.clock.now() - token.minted_at)
+    }
+
     /// The token in place of one that WeChat has just refused.
     pub async fn token_after(
         &self,
@@ -202,8 +208,9 @@ impl Component {
                 .await;
             let error = match answer {
                 Ok(token) => {
-                    let expires_at = self.clock.now() + token.expires_in;
-                    return Ok(StoredToken { component_access_token: token.token, expires_at });
+                    let minted_at = self.clock.now();
+                    let expires_at = minted_at + token.expires_in;
+                    return Ok(StoredToken { component_access_token: token.token, expires_at, minted_at });
                 }
                 Err(error) => error,
             };

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exchange::{Authorization, Exchange, Outcome};
+use crate::metric::Door;
 use crate::services::Services;
 use crate::store::{StoreError, Ticket};
 use crate::visit::context;
@@ -37,7 +38,7 @@ impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
         let services = Services::new(config, aws, http, clock);
-        let exchange = Exchange::new(services.clone());
+        let exchange = Exchange::new(services.clone(), Door::Events);
         Self { exchange, services, component_appid: config.component_appid.clone() }
     }
 }

@@ -4,12 +4,13 @@
 mod grant;
 mod pending;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
 use crate::component::{Cause, ComponentError, report};
 use crate::deadline::{Deadline, backoff, unique_id};
+use crate::metric::{self, Door};
 use crate::services::Services;
 use crate::store::{Claim, ClaimOutcome, Record, State, Status, StoreError};
 use crate::wechat::{Appid, AuthorizationCode, CallError, Class};
@@ -35,6 +36,7 @@ const LEASE_MARGIN: i64 = 5;
 #[derive(Clone, Debug)]
 pub struct Exchange {
     services: Services,
+    door: Door,
 }
 
 /// An event that brought an authorization code.
@@ -85,18 +87,20 @@ pub struct Account {
 }
 
 impl Exchange {
-    /// The routine on these services.
-    pub fn new(services: Services) -> Self {
-        Self { services }
+    /// The routine on these services, for the function that `door` names.
+    pub fn new(services: Services, door: Door) -> Self {
+        Self { services, door }
     }
 
     /// Exchanges the code once, stores what it brings, and says what came of it; or says what came of it
     /// before. Whatever is not finished when the time is up stays pending in the table.
     pub async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
-        match (self.outcome(authorization, deadline).await, authorization.state) {
+        let outcome = match (self.outcome(authorization, deadline).await, authorization.state) {
             (Outcome::CodeSpent, Some(state)) => self.stored_by_push(state).await,
             (outcome, _) => outcome,
-        }
+        };
+        metric::outcome(&outcome);
+        outcome
     }
 
     async fn outcome(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
@@ -178,7 +182,10 @@ impl Exchange {
             let known = known.as_ref();
             async move { self.services.wechat.query_auth(&token, code, known, limit).await }
         };
-        let failure = match self.services.component.call(token, calling, query_auth).await {
+        let began = Instant::now();
+        let answer = self.services.component.call(token, calling, query_auth).await;
+        metric::exchange_took(began.elapsed());
+        let failure = match answer {
             Ok((grant, token)) => return Ok(self.land(claim, grant, &token, writing).await),
             Err(failure) => failure,
         };

@@ -14,7 +14,8 @@
 //!   [`component`]: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
 //! - [`page`], [`visit`]: what a merchant sees.
-//! - [`config`], [`secrets`], [`services`], [`gateway`], [`http`], [`log`], [`clock`], [`deadline`]: what all of it stands on.
+//! - [`config`], [`secrets`], [`services`], [`gateway`], [`http`], [`log`], [`metric`],
+//!   [`clock`], [`deadline`]: what all of it stands on.
 
 pub mod authorize;
 pub mod callback;
@@ -39,5 +40,6 @@ pub mod deadline;
 pub mod gateway;
 pub mod http;
 pub mod log;
+pub mod metric;
 pub mod secrets;
 pub mod services;

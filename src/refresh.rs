@@ -19,6 +19,7 @@ use crate::component::report;
 use crate::config::{Config, RefreshMode};
 use crate::deadline::Deadline;
 use crate::exchange::{Exchange, Finished};
+use crate::metric::{self, Door};
 use crate::services::Services;
 use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
 use crate::wechat::{Appid, ListedAccount};
@@ -39,6 +40,9 @@ const PENDING_PAGES: u32 = 20;
 
 /// What is left over for the summary.
 const FOR_SUMMARY: Duration = Duration::from_secs(2);
+
+/// How long measuring may take, which is not what a run is for.
+const MEASURING: Duration = Duration::from_secs(2);
 
 /// A refresh that is begun with less time left may not be finished.
 const SHORTEST: Duration = Duration::from_secs(8);
@@ -76,7 +80,7 @@ impl App {
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
         let services = Services::new(config, aws, http, clock);
         Self {
-            exchange: Exchange::new(services.clone()),
+            exchange: Exchange::new(services.clone(), Door::Refresh),
             authorizers: Authorizers::new(services.clone()),
             services,
             mode: config.refresh_mode,
@@ -106,13 +110,18 @@ fn failed(error: StoreError) -> Diagnostic {
 
 async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
-    let able = match app.services.component.renew(deadline).await {
+    let measured = deadline.within(MEASURING).limit(measure(app));
+    let (renewed, _) = tokio::join!(app.services.component.renew(deadline), measured);
+    let able = match renewed {
         Ok(()) => true,
         Err(error) => {
             report(&error);
             false
         }
     };
+    if let Some(age) = app.services.component.age().await {
+        metric::component_token_age(age);
+    }
     // Without a component token nothing can be done, and no merchant is at fault.
     if able {
         finish_pending(app, &mut summary, deadline).await?;
@@ -120,7 +129,27 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     } else {
         summary.remaining = count_due(app).await?;
     }
+    metric::due_backlog(summary.remaining);
     Ok(summary)
+}
+
+/// Measures what the run finds. That it cannot be read is no reason not to run.
+async fn measure(app: &App) {
+    let Services { store, clock, .. } = &app.services;
+    let now = clock.now();
+    let (ticket, pending) = tokio::join!(store.ticket(), store.pending_since());
+    match ticket {
+        Ok(Some(ticket)) => metric::ticket_age(now - ticket.create_time),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("not measured: {error}"),
+    }
+    match pending {
+        Ok(since) => {
+            let oldest = since.iter().map(|since| now - since).max();
+            metric::pending(since.len(), oldest.unwrap_or_default());
+        }
+        Err(error) => tracing::warn!("not measured: {error}"),
+    }
 }
 
 async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
@@ -196,6 +225,7 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
         let pages = try_join_all(pages).await?;
         let mut due: Vec<&(i64, Appid)> = pages.iter().flat_map(|(_, page)| &page.accounts).collect();
         due.sort_by_key(|(due_at, _)| *due_at);
+        metric::oldest_due(due.first().map_or(0, |(due_at, _)| due_by - due_at));
         let begun = due.iter().take_while(|_| in_time());
         let stopped = &stopped;
         let refreshing = begun.map(|(_, appid)| async move {
@@ -228,10 +258,14 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
     Ok(())
 }
 
+/// How many accounts are due and will not be reached.
 async fn count_due(app: &App) -> Result<usize, StoreError> {
     let due_by = due_by(app);
     let counts = (0..REFRESH_SHARDS).map(|shard| app.services.store.count_due(shard, due_by));
-    let counts = try_join_all(counts).await?;
+    let first = (0..REFRESH_SHARDS).map(|shard| app.services.store.due(shard, due_by, 1, None));
+    let (counts, first) = tokio::try_join!(try_join_all(counts), try_join_all(first))?;
+    let first_due_at = first.iter().flat_map(|page| &page.accounts).map(|(due_at, _)| *due_at).min();
+    metric::oldest_due(first_due_at.map_or(0, |due_at| due_by - due_at));
     Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
 }
 

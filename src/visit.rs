@@ -1,5 +1,7 @@
 //! A browser's visit: what it asks for, and how it is answered. The same for every page.
 
+use std::time::Instant;
+
 use lambda_http::http::header::{
     ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -8,6 +10,7 @@ use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 use tracing::Span;
 
+use crate::metric;
 use crate::page::{Frame, Language, Page, content_security_policy};
 
 /// When a visitor comes back to a platform that has no ticket yet, in seconds: WeChat pushes one every ten
@@ -20,6 +23,9 @@ pub(crate) const UNTIL_MENDED: u32 = 60;
 /// Who visits.
 #[derive(Debug)]
 pub struct Visit {
+    /// Which page is visited.
+    name: &'static str,
+    began: Instant,
     language: Language,
     /// The id of the invocation: on the page for the visitor, in every log line for the operator.
     support_id: String,
@@ -71,11 +77,16 @@ impl Answer {
 }
 
 impl Visit {
-    /// The visit that `request` is.
-    pub fn of(request: &Request) -> Self {
+    /// The visit of the page `name` that `request` is.
+    pub fn of(name: &'static str, request: &Request) -> Self {
         let accept_language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let support_id = request.lambda_context_ref().map(|context| context.request_id.clone());
-        Self { language: Language::negotiate(accept_language), support_id: support_id.unwrap_or_default() }
+        Self {
+            name,
+            began: Instant::now(),
+            language: Language::negotiate(accept_language),
+            support_id: support_id.unwrap_or_default(),
+        }
     }
 
     /// The span in which everything is logged that concerns this visit, at every log level.
@@ -104,7 +115,9 @@ impl Visit {
                     response = response.header(RETRY_AFTER, *seconds);
                 }
                 let frame = Frame { language: self.language, support_id: &self.support_id, launch_url };
-                Body::Text(page.render(&frame))
+                let body = Body::Text(page.render(&frame));
+                metric::page_took(self.name, self.began.elapsed());
+                body
             }
         };
         response.body(body).expect("the headers are constant")

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::{Account, Exchange, FOR_ANSWERING, Outcome, account};
 use crate::deadline::{Deadline, backoff, unique_id};
+use crate::metric;
 use crate::store::{Claim, Landed, Record, Status, TWINS_APART};
 use crate::wechat::Grant;
 
@@ -69,7 +70,10 @@ impl Exchange {
                 }
             };
             match landed {
-                Landed::Written => return None,
+                Landed::Written => {
+                    metric::grant(self.door);
+                    return None;
+                }
                 Landed::Conflict(record) if record.is_newer_than(claim.event_time) => {
                     if let Err(error) = self.services.store.close_claim(claim, &grant.authorizer_appid).await
                     {

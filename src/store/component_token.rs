@@ -12,13 +12,17 @@ pub struct StoredToken {
     pub component_access_token: SecretString,
     /// When WeChat stops accepting it, in epoch seconds.
     pub expires_at: i64,
+    /// When it was minted, in epoch seconds.
+    pub minted_at: i64,
 }
 
 impl StoredToken {
     fn read(item: &Item) -> Option<Self> {
+        let expires_at = integer(item, "access_token_expires_at")?;
         Some(Self {
             component_access_token: text(item, "component_access_token")?.into(),
-            expires_at: integer(item, "access_token_expires_at")?,
+            expires_at,
+            minted_at: integer(item, "minted_at").unwrap_or(expires_at),
         })
     }
 }
@@ -66,12 +70,13 @@ impl Store {
         let result = self
             .update_platform(self.platform_key("component_token"))
             .update_expression(
-                "SET component_access_token = :token, access_token_expires_at = :expires_at \
-                 REMOVE lease_owner, lease_until",
+                "SET component_access_token = :token, access_token_expires_at = :expires_at, \
+                 minted_at = :minted_at REMOVE lease_owner, lease_until",
             )
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":token", string(token.component_access_token.expose_secret()))
             .expression_attribute_values(":expires_at", number(token.expires_at))
+            .expression_attribute_values(":minted_at", number(token.minted_at))
             .expression_attribute_values(":owner", string(owner))
             .send()
             .await;

@@ -1,11 +1,15 @@
 //! Claims whose exchange is not finished, and what keeps calls from being made.
 
 use aws_sdk_dynamodb::types::ReturnValue;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::claim::{Claim, taken_over};
-use super::item::{integer, number, string, text};
+use super::item::{Item, integer, number, string, text};
 use super::{Store, StoreError, written};
 use crate::wechat::AuthorizationCode;
+
+/// How many claims are read at a time.
+const READING: usize = 64;
 
 impl Store {
     /// The digests of at most `limit` codes whose exchange is to be taken up at `now`, the longest pending
@@ -25,6 +29,26 @@ impl Store {
             .map_err(|error| StoreError::of("find pending claims", &error))?;
         let digest = |key: &str| key.rsplit_once('#').map(|(_, digest)| digest.to_owned());
         Ok(output.items().iter().filter_map(|item| text(item, "pk").and_then(digest)).collect())
+    }
+
+    /// Since when the exchanges that are not finished are not, in epoch seconds: one for each, of the first
+    /// few thousand.
+    pub async fn pending_since(&self) -> Result<Vec<i64>, StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.platform_table)
+            .index_name("pending")
+            .key_condition_expression("pending = :component")
+            .expression_attribute_values(":component", string(self.component_appid.as_str()))
+            .send()
+            .await
+            .map_err(|error| StoreError::of("find pending claims", &error))?;
+        // The index has the keys alone. Normally it is empty, or nearly so.
+        let keys = output.items().iter().filter_map(|item| item.get("pk").cloned());
+        let claims = keys.map(|key| self.platform_item("read a claim", key));
+        let claims: Vec<Option<Item>> = stream::iter(claims).buffer_unordered(READING).try_collect().await?;
+        Ok(claims.iter().flatten().filter_map(|claim| integer(claim, "event_time")).collect())
     }
 
     /// Takes over an unfinished claim that nobody holds, with its code. None if it is finished or held.

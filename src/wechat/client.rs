@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, AccessToken, AuthorizerInfo, AuthorizerList, Grant, RefreshedToken};
 use super::{Appid, AuthorizationCode, CallError};
+use crate::metric;
 
 /// WeChat's API as one platform sees it.
 #[derive(Debug)]
@@ -174,6 +175,19 @@ impl Client {
     }
 
     async fn post_with(
+        &self,
+        endpoint: &str,
+        component_token: Option<&SecretString>,
+        newer_name: bool,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<(Value, CallError), CallError> {
+        let answer = self.send(endpoint, component_token, newer_name, body, limit).await;
+        metric::wechat_call(&answer);
+        answer
+    }
+
+    async fn send(
         &self,
         endpoint: &str,
         component_token: Option<&SecretString>,

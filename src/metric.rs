@@ -1,0 +1,156 @@
+//! The metrics, in CloudWatch's embedded metric format: lines of the log from which CloudWatch makes metrics.
+//!
+//! This is all of them. Each has the dimension `ComponentAppid`, and at most one more. What a run of `refresh`
+//! measures is a histogram of one value and not a gauge: a gauge would be repeated at every writing, whether or
+//! not it was measured again.
+
+use std::io;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_histogram, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+
+use crate::authorizer::Refreshed;
+use crate::exchange::Outcome;
+use crate::wechat::{Appid, CallError};
+
+/// Under which name CloudWatch shows the metrics.
+pub const NAMESPACE: &str = "wechat-authorizer";
+
+/// Where the metrics of this process are gathered.
+#[derive(Clone, Copy)]
+pub struct Metrics(&'static Collector);
+
+/// By which way a grant came into the table: the function that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The merchant's browser brought the code.
+    Callback,
+    /// WeChat's push brought the code.
+    Events,
+    /// What neither could finish was finished by the clock.
+    Refresh,
+    /// WeChat's list had it, and the table had not.
+    Reconcile,
+}
+
+impl Metrics {
+    /// Begins to gather, for the platform `component_appid`. At most once in a process.
+    pub fn of(component_appid: &Appid) -> Self {
+        let collector = Builder::new()
+            .cloudwatch_namespace(NAMESPACE)
+            .with_dimension("ComponentAppid", component_appid.as_str().to_owned())
+            .init()
+            .expect("the namespace is set, and nothing else gathers metrics");
+        for name in ["ExchangeLatency", "PageLatency"] {
+            describe_histogram!(name, Unit::Milliseconds, "");
+        }
+        for name in ["OldestDue", "OldestPending", "TicketAge", "ComponentTokenAge"] {
+            describe_histogram!(name, Unit::Seconds, "");
+        }
+        Self(collector)
+    }
+
+    /// Does what an invocation does, and writes its metrics to standard output before Lambda freezes the
+    /// process. With them goes the request id, by which its other lines are found.
+    pub async fn of_invocation<T>(self, request_id: String, invocation: impl Future<Output = T>) -> T {
+        let answer = invocation.await;
+        self.0.set_property("request_id", request_id);
+        if let Err(error) = self.write(io::stdout()) {
+            tracing::warn!("metrics are lost: {error}");
+        }
+        answer
+    }
+
+    /// Writes what was gathered since the last time, as lines of JSON.
+    pub fn write(self, writer: impl io::Write) -> io::Result<()> {
+        self.0.flush(writer)
+    }
+}
+
+/// `Grants` by `Door`: a grant is in the table that was not there before.
+pub(crate) fn grant(door: Door) {
+    let door = match door {
+        Door::Callback => "callback",
+        Door::Events => "events",
+        Door::Refresh => "refresh",
+        Door::Reconcile => "reconcile",
+    };
+    counter!("Grants", "Door" => door).increment(1);
+}
+
+/// `Outcomes` by `Outcome`: what came of an exchange that a visit or a push began.
+pub(crate) fn outcome(outcome: &Outcome) {
+    let outcome = match outcome {
+        Outcome::Stored(_) => "stored",
+        Outcome::Pending => "pending",
+        Outcome::CodeInvalid => "code_invalid",
+        Outcome::CodeSpent => "code_spent",
+        Outcome::NotAuthorized => "not_authorized",
+        Outcome::NotReady => "not_ready",
+        Outcome::Unavailable => "unavailable",
+        Outcome::Unclaimed(_) => "unclaimed",
+    };
+    counter!("Outcomes", "Outcome" => outcome).increment(1);
+}
+
+/// `WechatCalls` by `Answer`, and `Refusals` by `Errcode`: what came of one request to WeChat.
+pub(crate) fn wechat_call<T>(answer: &Result<T, CallError>) {
+    let answer = match answer {
+        Ok(_) => "given",
+        Err(CallError::Refused(refusal)) => {
+            counter!("Refusals", "Errcode" => refusal.errcode.to_string()).increment(1);
+            "refused"
+        }
+        Err(_) => "none",
+    };
+    counter!("WechatCalls", "Answer" => answer).increment(1);
+}
+
+/// `ExchangeLatency`: how long WeChat took to exchange a code, with all tries, in milliseconds. Of more than a
+/// hundred in one invocation the rest is not measured.
+pub(crate) fn exchange_took(time: Duration) {
+    histogram!("ExchangeLatency").record(time.as_millis() as f64);
+}
+
+/// `PageLatency` by `Page`: how long a visitor waited for a page, in milliseconds.
+pub(crate) fn page_took(page: &'static str, time: Duration) {
+    histogram!("PageLatency", "Page" => page).record(time.as_millis() as f64);
+}
+
+/// `Refreshes` by `Result`: what came of refreshing one account's token.
+pub(crate) fn refresh(refreshed: &Refreshed) {
+    let result = match refreshed {
+        Refreshed::Done => "refreshed",
+        Refreshed::Failed => "failed",
+        Refreshed::Revoked => "revoked",
+        Refreshed::NotOurs | Refreshed::Stopped(_) => return,
+    };
+    counter!("Refreshes", "Result" => result).increment(1);
+}
+
+/// `DueBacklog`: how many tokens a run left due.
+pub(crate) fn due_backlog(tokens: usize) {
+    histogram!("DueBacklog").record(tokens as f64);
+}
+
+/// `OldestDue`: for how many seconds the first in line had been due when the run came to it, or left it.
+pub(crate) fn oldest_due(age: i64) {
+    histogram!("OldestDue").record(age as f64);
+}
+
+/// `PendingClaims`: how many exchanges are not finished. `OldestPending`: for how many seconds the oldest is not.
+pub(crate) fn pending(claims: usize, oldest: i64) {
+    histogram!("PendingClaims").record(claims as f64);
+    histogram!("OldestPending").record(oldest as f64);
+}
+
+/// `TicketAge`: of the newest `component_verify_ticket`, in seconds.
+pub(crate) fn ticket_age(age: i64) {
+    histogram!("TicketAge").record(age as f64);
+}
+
+/// `ComponentTokenAge`: in seconds.
+pub(crate) fn component_token_age(age: i64) {
+    histogram!("ComponentTokenAge").record(age as f64);
+}

@@ -1,0 +1,198 @@
+//! What the functions measure. In a process of its own and one test at a time, because the metrics of a process
+//! are gathered in one place.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use sandbox::wechat::Account;
+use sandbox::{Fault, HttpRequest, Sandbox};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+use wechat_authorizer::metric::{Metrics, NAMESPACE};
+use wechat_authorizer::wechat::Appid;
+
+const COMPONENT_APPID: &str = "wx7c0de5a4db0c0001";
+
+static METRICS: LazyLock<Metrics> =
+    LazyLock::new(|| Metrics::of(&Appid::parse(COMPONENT_APPID).expect("an appid")));
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no other test measures. What was measured before is gone.
+async fn turn() -> MutexGuard<'static, ()> {
+    let turn = TURN.lock().await;
+    written();
+    turn
+}
+
+/// What the functions would have written to the log by now.
+fn written() -> String {
+    let mut lines = Vec::new();
+    METRICS.write(&mut lines).expect("memory takes it");
+    String::from_utf8(lines).expect("JSON is UTF-8")
+}
+
+/// The values by name, and by the dimension's value where there is one: `Grants callback`.
+fn values(lines: &str) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        let dimensions: Vec<&str> =
+            directive["Dimensions"][0].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        assert_eq!(dimensions[0], "ComponentAppid");
+        assert_eq!(line["ComponentAppid"], COMPONENT_APPID);
+        assert!(dimensions.len() <= 2, "{dimensions:?}");
+        for metric in directive["Metrics"].as_array().expect("a list") {
+            let name = metric["Name"].as_str().expect("a name");
+            let key = match dimensions.get(1) {
+                Some(dimension) => format!("{name} {}", line[dimension].as_str().expect("its value")),
+                None => name.to_owned(),
+            };
+            values.insert(key, line[name].clone());
+        }
+    }
+    values
+}
+
+async fn scene() -> (Sandbox, String) {
+    let sandbox = Sandbox::start().await;
+    let appid = sandbox.wechat.add_account(Account::official_account("shop"));
+    (sandbox, appid)
+}
+
+fn redirect(code: &str) -> String {
+    format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"))
+}
+
+#[tokio::test]
+async fn a_visit_is_measured_without_anything_secret() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    let callback = sandbox.callback();
+    assert_eq!(callback.get(&visit).await.status, 200);
+    assert_eq!(callback.get(&visit).await.status, 200);
+    let lines = written();
+    let values = values(&lines);
+    assert_eq!(values["Grants callback"], 1, "the reload brought no other");
+    assert_eq!(values["Outcomes stored"], 2);
+    assert_eq!(values["WechatCalls given"], sandbox.wechat.requests().len());
+    assert_eq!(values["PageLatency callback"].as_array().map(Vec::len), Some(2));
+    assert_eq!(values["ExchangeLatency"].as_array().map(Vec::len), Some(1));
+    assert!(lines.contains(r#""Unit":"Milliseconds""#));
+    for secret in sandbox.wechat.secrets() {
+        assert!(!lines.contains(&secret), "a metric shows a secret");
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_page_is_no_page_latency() {
+    let _turn = turn().await;
+    let (sandbox, _) = scene().await;
+    let head = HttpRequest::head("/authorize");
+    assert_eq!(sandbox.authorize().request(head).await.status, 200);
+    assert_eq!(written(), "");
+}
+
+#[tokio::test]
+async fn a_refusal_is_counted_by_its_errcode_and_silence_as_none() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let exchange = sandbox.wechat.on("api_query_auth");
+    exchange.once(Fault::errcode(61004));
+    exchange.once(Fault::ResetBefore);
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 503);
+    let values_then = values(&written());
+    assert_eq!(values_then["Refusals 61004"], 1);
+    assert_eq!(values_then["WechatCalls refused"], 1);
+    assert_eq!(values_then["Outcomes unavailable"], 1);
+    assert!(!values_then.contains_key("Grants callback"));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    assert_eq!(values(&written())["WechatCalls none"], 1);
+}
+
+#[tokio::test]
+async fn a_run_measures_ages_and_backlogs_once() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    sandbox.wechat.on("api_query_auth").once(Fault::errcode(61004));
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 503);
+    sandbox.clock.advance(700);
+    written();
+    sandbox.wechat.on("api_query_auth").once(Fault::errcode(61004));
+    let refresh = sandbox.refresh();
+    refresh.run(json!({})).await.expect("it runs");
+    let values_then = values(&written());
+    assert_eq!(values_then["PendingClaims"], json!([1.0]));
+    let age = |name: &str| values_then[name][0].as_f64().expect("a number");
+    for name in ["OldestPending", "TicketAge", "ComponentTokenAge"] {
+        assert!((700.0..710.0).contains(&age(name)), "{name}: {}", age(name));
+    }
+    assert_eq!(values_then["DueBacklog"], json!([0.0]));
+    assert_eq!(values_then["OldestDue"], json!([0.0]));
+    assert_eq!(written(), "", "nothing is repeated that was not measured again");
+    sandbox.clock.advance(60);
+    refresh.run(json!({})).await.expect("it runs");
+    assert_eq!(values(&written())["Grants refresh"], 1);
+}
+
+#[tokio::test]
+async fn a_token_that_waits_for_the_platform_is_backlog() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    sandbox.clock.advance(7200);
+    sandbox.wechat.on("api_component_token").always(Fault::errcode(61004));
+    written();
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    let values = values(&written());
+    assert_eq!(values["DueBacklog"], json!([1.0]));
+    assert!(values["OldestDue"][0].as_f64().is_some_and(|age| (600.0..1210.0).contains(&age)));
+    assert!(!values.contains_key("ComponentTokenAge"), "a cold instance has none");
+    assert!(!values.contains_key("Refreshes failed"), "no account is at fault");
+}
+
+#[tokio::test]
+async fn refreshes_are_counted_by_what_came_of_them() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    sandbox.clock.advance(7200 - 600);
+    sandbox.put_ticket().await;
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    assert_eq!(values(&written())["Refreshes refreshed"], 1);
+    sandbox.clock.advance(7200 - 600);
+    sandbox.put_ticket().await;
+    sandbox.wechat.revoke(&appid);
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    assert_eq!(values(&written())["Refreshes revoked"], 1);
+}
+
+#[tokio::test]
+async fn a_push_before_the_redirect_is_the_grants_door() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let code = sandbox.wechat.authorize(&appid, &[1]);
+    let push = sandbox.wechat.push_authorized(&appid, &code, None).request();
+    assert_eq!(sandbox.events().request(push).await.status, 200);
+    assert_eq!(sandbox.callback().get(&redirect(&code)).await.status, 200);
+    let values = values(&written());
+    assert_eq!(values["Grants events"], 1);
+    assert!(!values.contains_key("Grants callback"));
+}
+
+#[tokio::test]
+async fn without_a_ticket_there_is_no_age_of_one() {
+    let _turn = turn().await;
+    let sandbox = Sandbox::start_without_ticket().await;
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    let values = values(&written());
+    assert!(!values.contains_key("TicketAge"));
+    assert_eq!(values["PendingClaims"], json!([0.0]));
+}
