@@ -1,3 +1,6 @@
+# The stack that logs, doctor, reconcile, import and rotate-secret are about.
+export STACK := env("STACK", "wechat-authorizer")
+
 # Lists the recipes.
 default:
     @just --list
@@ -5,6 +8,10 @@ default:
 # Runs the product on this machine and prints the address to open.
 sandbox *ARGS:
     cargo run -p sandbox -- {{ ARGS }}
+
+# Hands one event file to its function in the sandbox: `just invoke events/callback.json`.
+invoke EVENT:
+    cargo run -p sandbox -- invoke {{ EVENT }}
 
 # Runs the tests; arguments go to cargo test.
 test *ARGS:
@@ -22,10 +29,22 @@ build *ARGS:
 deploy *ARGS: build
     sam deploy {{ ARGS }}
 
-# Hands one event file to its function in the sandbox: `just invoke events/callback.json`.
-invoke EVENT:
-    cargo run -p sandbox -- invoke {{ EVENT }}
+# Follows a function's log. Everything of a support id: `just logs callback 1d --filter-pattern '"<support id>"'`.
+logs FUNCTION='callback' SINCE='10m' *ARGS='--follow':
+    aws logs tail /aws/lambda/{{ STACK }}/{{ FUNCTION }} --since {{ SINCE }} --format short {{ ARGS }}
 
-# Starts reconcile in the deployed stack; its log shows the outcome. `just reconcile true` only reports.
-reconcile DRY_RUN='false':
-    sam remote invoke ReconcileFunction --event '{"dry_run": {{ DRY_RUN }}}' --parameter InvocationType=Event
+# Checks, in the deployed network, what keeps the platform from working, and says what to do.
+doctor:
+    @python3 ops/stack.py doctor
+
+# Restores what WeChat's list has and the table lacks. `just reconcile --dry-run` only reports.
+reconcile *ARGS:
+    @python3 ops/stack.py reconcile {{ ARGS }}
+
+# Takes over every account of a platform that another system served.
+import *ARGS:
+    @python3 ops/stack.py import {{ ARGS }}
+
+# Puts AppSecret, 消息校验Token and 消息加解密Key, asked for without showing them or read from a JSON file.
+rotate-secret *ARGS:
+    @python3 ops/stack.py rotate-secret {{ ARGS }}

@@ -108,10 +108,15 @@ impl Component {
         self.obtain(None, RENEWED_EARLY, deadline).await.map(|_| ())
     }
 
-    /// How old the token in use is, in seconds; none if there is none.
+    /// How old the newest token is that is known of, in seconds; none if there never was one.
     pub(crate) async fn age(&self) -> Option<i64> {
-        let memory = self.memory.lock().await;
-        memory.as_ref().map(|token| self.clock.now() - token.minted_at)
+        let remembered = self.memory.lock().await.as_ref().map(|token| token.minted_at);
+        let minted_at = match remembered {
+            Some(minted_at) => minted_at,
+            // A cold instance that could not mint: the age of what is stored is what the operator must see.
+            None => self.store.component_token().await.ok()??.minted_at,
+        };
+        Some(self.clock.now() - minted_at)
     }
 
     /// The token in place of one that WeChat has just refused.
