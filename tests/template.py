@@ -1,0 +1,955 @@
+"""What the template promises: least privilege, protected state, three public routes, a network that WeChat accepts,
+one domain name everywhere, and alarms. Read from the template as it is deployed, after SAM's transformation.
+
+    python tests/template.py [TEMPLATE]           runs the checks, and shows for each that it can fail
+    python tests/template.py --print [TEMPLATE]   prints the transformed template
+
+Needs the Python that SAM is installed for. TEMPLATE is template.yaml, or what sam build made of it.
+"""
+
+import copy
+import itertools
+import json
+import os
+import re
+import sys
+import unittest
+from pathlib import Path
+
+REGION = "us-east-1"
+os.environ["AWS_DEFAULT_REGION"] = REGION
+
+from samtranslator.translator.transform import transform  # noqa: E402
+from samtranslator.yaml_helper import yaml_parse  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class NoManagedPolicies:
+    """SAM asks for AWS's own policies by name. There are none here."""
+
+    def load(self):
+        return {}
+
+
+def transformed(path):
+    template = yaml_parse(Path(path).read_text(encoding="utf-8"))
+    # sam deploy uploads the code, which is not of interest here.
+    template.get("Globals", {}).get("Function", {})["CodeUri"] = "s3://bucket/key"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in resource["Properties"]:
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+    defaults = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
+    return transform(template, defaults, NoManagedPolicies())
+
+
+class Stack:
+    """The template with parameters: conditions decided, everything a string that CloudFormation knows beforehand.
+    What it does not know stays as ${Resource} or ${Resource.Attribute}."""
+
+    def __init__(self, region=REGION, name="wechat-authorizer", **parameters):
+        china = region.startswith("cn-")
+        self.template = TEMPLATE
+        self.values = {
+            "AWS::Region": region,
+            "AWS::StackName": name,
+            "AWS::AccountId": "123456789012",
+            "AWS::Partition": "aws-cn" if china else "aws",
+            "AWS::URLSuffix": "amazonaws.com.cn" if china else "amazonaws.com",
+            "ComponentAppid": "wx7c0de5a4db0c0001",
+        }
+        for parameter, definition in TEMPLATE["Parameters"].items():
+            if "Default" in definition:
+                self.values[parameter] = str(definition["Default"])
+        self.values.update({key: str(value) for key, value in parameters.items()})
+        self.refused = [
+            assertion["AssertDescription"]
+            for rule in TEMPLATE.get("Rules", {}).values()
+            if self.resolve(rule.get("RuleCondition", True))
+            for assertion in rule["Assertions"]
+            if not self.resolve(assertion["Assert"])
+        ]
+        self.resources = {
+            name: {**resource, "Properties": self.resolve(resource.get("Properties", {}))}
+            for name, resource in TEMPLATE["Resources"].items()
+            if self.condition(resource.get("Condition"))
+        }
+        self.outputs = {
+            name: self.resolve(output["Value"])
+            for name, output in TEMPLATE["Outputs"].items()
+            if self.condition(output.get("Condition"))
+        }
+
+    def of(self, *types):
+        return {name: r["Properties"] for name, r in self.resources.items() if r["Type"] in types}
+
+    def functions(self):
+        return self.of("AWS::Lambda::Function")
+
+    def condition(self, name):
+        return name is None or self.resolve(TEMPLATE["Conditions"][name])
+
+    def resolve(self, value):
+        if isinstance(value, list):
+            resolved = [self.resolve(element) for element in value]
+            return [element for element in resolved if element is not NOTHING]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            (key, argument), = value.items()
+            function = getattr(self, "fn_" + key.removeprefix("Fn::"), None)
+            if function and (key.startswith("Fn::") or key in ("Ref", "Condition")) and not (
+                key == "Condition" and isinstance(argument, dict)
+            ):
+                return function(argument)
+        resolved = {key: self.resolve(element) for key, element in value.items()}
+        return {key: element for key, element in resolved.items() if element is not NOTHING}
+
+    def fn_Ref(self, name):
+        return NOTHING if name == "AWS::NoValue" else self.values.get(name, f"${{{name}}}")
+
+    def fn_GetAtt(self, path):
+        return f"${{{path if isinstance(path, str) else '.'.join(path)}}}"
+
+    def fn_Sub(self, argument):
+        text, extra = argument if isinstance(argument, list) else (argument, {})
+        extra = {key: self.resolve(element) for key, element in extra.items()}
+
+        def known(match):
+            return str(extra.get(match[1], self.values.get(match[1], match[0])))
+
+        return re.sub(r"\$\{([^!}]+)\}", known, text)
+
+    def fn_If(self, argument):
+        return self.resolve(argument[1] if self.condition(argument[0]) else argument[2])
+
+    def fn_Condition(self, name):
+        return self.condition(name)
+
+    def fn_Equals(self, argument):
+        left, right = self.resolve(argument)
+        return str(left) == str(right)
+
+    def fn_Not(self, argument):
+        return not self.resolve(argument[0])
+
+    def fn_And(self, argument):
+        return all(self.resolve(argument))
+
+    def fn_Or(self, argument):
+        return any(self.resolve(argument))
+
+    def fn_Split(self, argument):
+        separator, text = self.resolve(argument)
+        return text.split(separator)
+
+    def fn_Select(self, argument):
+        index, choices = self.resolve(argument)
+        # ${Api.ApiEndpoint} in parts: what follows the scheme is its host.
+        return choices[int(index)] if int(index) < len(choices) else f"part {index} of {choices}"
+
+    def fn_GetAZs(self, _):
+        return ["zone a", "zone b", "zone c"]
+
+    def fn_Cidr(self, argument):
+        return [f"{argument[0]} part {index}" for index in range(int(argument[1]))]
+
+    def policies(self):
+        """Every policy document of the stack: where it is, and its statements."""
+        for name, role in self.of("AWS::IAM::Role").items():
+            yield f"{name}, trust", role["AssumeRolePolicyDocument"]["Statement"]
+            for policy in role.get("Policies", []):
+                yield name, policy["PolicyDocument"]["Statement"]
+        for name, policy in self.of("AWS::IAM::ManagedPolicy").items():
+            yield name, policy["PolicyDocument"]["Statement"]
+        for name, policy in self.of("AWS::SNS::TopicPolicy", "AWS::EC2::VPCEndpoint").items():
+            yield name, policy["PolicyDocument"]["Statement"]
+        for name, key in self.of("AWS::KMS::Key").items():
+            yield f"{name}, key policy", key["KeyPolicy"]["Statement"]
+
+    def allowed(self, function):
+        """What a function may do: resource to actions. The statement that says what its code may not is apart."""
+        role = self.resources[re.fullmatch(r"\$\{(\w+)\.Arn\}", function["Role"])[1]]["Properties"]
+        documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+        for managed in role["ManagedPolicyArns"]:
+            documents.append(self.resources[managed[2:-1]]["Properties"]["PolicyDocument"])
+        allowed = {}
+        for statement in itertools.chain.from_iterable(document["Statement"] for document in documents):
+            if statement["Effect"] == "Allow":
+                for resource in listed(statement["Resource"]):
+                    allowed.setdefault(resource, set()).update(listed(statement["Action"]))
+        return allowed
+
+
+NOTHING = object()
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def strings(value, path=()):
+    if isinstance(value, dict):
+        for key, element in value.items():
+            yield from strings(key, (*path, key))
+            yield from strings(element, (*path, key))
+    elif isinstance(value, list):
+        for element in value:
+            yield from strings(element, path)
+    elif isinstance(value, str):
+        yield path, value
+
+
+EXISTING = {"Network": "existing", "SubnetIds": "subnet-0a,subnet-0b", "SecurityGroupIds": "sg-0a"}
+CREATED = {"Network": "created"}
+ZONE = {"DomainName": "auth.example.com", "HostedZoneId": "Z123"}
+CERTIFICATE = {"DomainName": "auth.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+
+
+def every_stack():
+    for network, domain, region in itertools.product(({}, EXISTING, CREATED), ({}, ZONE, CERTIFICATE), (REGION, "cn-north-1")):
+        yield Stack(region=region, AlarmEmail="a@example.com", **network, **domain)
+
+
+RECORD = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+DESCRIBE = {"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}
+AUTHORIZERS, PLATFORM, FAILED = "${AuthorizersTable.Arn}", "${PlatformTable.Arn}", "${FailedRuns.Arn}"
+DUE, PENDING = f"{AUTHORIZERS}/index/refresh-due", f"{PLATFORM}/index/pending"
+# Besides the log group and what all of them share.
+PERMISSIONS = {
+    "callback": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
+    "events": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
+    "authorize": {PLATFORM: RECORD},
+    "refresh": {
+        AUTHORIZERS: RECORD,
+        DUE: {"dynamodb:Query"},
+        PLATFORM: RECORD,
+        PENDING: {"dynamodb:Query"},
+        FAILED: {"sqs:SendMessage"},
+    },
+    "reconcile": {
+        AUTHORIZERS: RECORD | {"dynamodb:BatchGetItem", "dynamodb:Scan"},
+        PLATFORM: RECORD,
+        FAILED: {"sqs:SendMessage"},
+    },
+    "token": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
+    "doctor": {AUTHORIZERS: DESCRIBE, PLATFORM: DESCRIBE | RECORD},
+}
+# Actions for which AWS has no resource, or Lambda takes no narrower one.
+TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+INTERFACES = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+
+
+class Permissions(unittest.TestCase):
+    def test_no_action_is_a_wildcard_but_in_the_key_s_own_policy(self):
+        for stack in every_stack():
+            for place, statements in stack.policies():
+                for statement in statements:
+                    self.assertNotIn("NotAction", statement, place)
+                    if place.endswith("key policy") and statement["Sid"] == "IamDecides":
+                        continue  # Checked below. AWS demands it, or the key is out of everybody's reach.
+                    for action in listed(statement["Action"]):
+                        self.assertRegex(action, r"^[a-z0-9]+:[A-Za-z]+$", place)
+
+    def test_no_resource_is_a_wildcard_where_aws_has_another(self):
+        for stack in every_stack():
+            for place, statements in stack.policies():
+                for statement in statements:
+                    self.assertNotIn("NotResource", statement, place)
+                    if place.endswith(("trust", "key policy")):
+                        continue  # They are about the role, and the key, that they belong to.
+                    for resource in listed(statement["Resource"]):
+                        if "*" in resource:
+                            self.assertEqual(resource, "*", place)
+                            self.assertIn(set(listed(statement["Action"])), (TRACES, INTERFACES), place)
+
+    def test_each_function_may_do_what_it_does_and_no_more(self):
+        shared = {"${ComponentSecret.Id}": {"secretsmanager:GetSecretValue"}, "${TablesKey.Arn}": {"kms:Decrypt"}}
+        for stack in every_stack():
+            self.assertEqual({f["Handler"] for f in stack.functions().values()}, set(PERMISSIONS))
+            for name, function in stack.functions().items():
+                logs = f"${{{name.removesuffix('Function')}Logs.Arn}}"
+                self.assertEqual(
+                    stack.allowed(function),
+                    {
+                        **PERMISSIONS[function["Handler"]],
+                        **shared,
+                        logs: {"logs:CreateLogStream", "logs:PutLogEvents"},
+                        "*": TRACES | INTERFACES,
+                    },
+                    name,
+                )
+
+    def test_each_function_has_a_role_of_its_own_without_policies_of_aws(self):
+        stack = Stack()
+        roles = [function["Role"] for function in stack.functions().values()]
+        self.assertEqual(len(set(roles)), len(PERMISSIONS))
+        for name, role in stack.of("AWS::IAM::Role").items():
+            self.assertIn(role.get("ManagedPolicyArns", []), ([], ["${FunctionsPolicy}"]), name)
+
+    def test_each_role_is_for_one_service(self):
+        for name, role in Stack().of("AWS::IAM::Role").items():
+            principals = [listed(s["Principal"]["Service"]) for s in role["AssumeRolePolicyDocument"]["Statement"]]
+            self.assertEqual(len(principals), 1, name)
+            self.assertIn(principals[0], (["lambda.amazonaws.com"], ["scheduler.amazonaws.com"], ["pipes.amazonaws.com"]))
+
+    def test_the_code_of_a_function_may_not_touch_network_interfaces(self):
+        statements = Stack().resources["FunctionsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        denials = [s for s in statements if s["Effect"] == "Deny"]
+        self.assertEqual([set(s["Action"]) for s in denials], [INTERFACES])
+        self.assertEqual(denials[0]["Resource"], "*")
+        self.assertEqual(denials[0]["Condition"], {"Null": {"lambda:SourceFunctionArn": "false"}})
+
+    def test_the_key_decrypts_only_through_services_that_are_named(self):
+        for stack in every_stack():
+            for place, statements in stack.policies():
+                for statement in statements:
+                    if statement.get("Resource") != "${TablesKey.Arn}":
+                        continue
+                    services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+                    region = stack.values["AWS::Region"]
+                    for service in services:
+                        self.assertRegex(service, rf"^(dynamodb|secretsmanager)\.{region}\.amazonaws\.com(\.cn)?$", place)
+
+    def test_services_cannot_read_refresh_tokens_and_leases(self):
+        statement = Stack().resources["ReadAccessTokensPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+        attributes = set(statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
+        self.assertIn("authorizer_access_token", attributes)
+        self.assertFalse(attributes & {"authorizer_refresh_token", "lease_owner", "lease_until", "change"})
+        self.assertEqual(statement["Condition"]["Null"], {"dynamodb:Attributes": "false"})
+        self.assertEqual(statement["Condition"]["StringEquals"], {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"})
+
+    def test_the_endpoint_of_dynamodb_lets_through_what_the_functions_do(self):
+        stack = Stack(**CREATED)
+        statement, = stack.resources["DynamoDbEndpoint"]["Properties"]["PolicyDocument"]["Statement"]
+        used = {}
+        for function in stack.functions().values():
+            for resource, actions in stack.allowed(function).items():
+                actions = {action for action in actions if action.startswith("dynamodb:")}
+                if actions:
+                    used.setdefault(resource, set()).update(actions)
+        self.assertEqual(set(statement["Resource"]), set(used))
+        self.assertEqual(set(statement["Action"]), set().union(*used.values()))
+
+
+class State(unittest.TestCase):
+    def test_tables_secret_and_key_outlive_the_stack(self):
+        kept = ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::KMS::Key")
+        resources = [r for r in Stack().resources.values() if r["Type"] in kept]
+        self.assertEqual(len(resources), 4)
+        for resource in resources:
+            self.assertEqual((resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")), ("Retain", "Retain"))
+
+    def test_tables_are_protected_restorable_and_encrypted_with_the_stack_s_key(self):
+        tables = Stack().of("AWS::DynamoDB::Table")
+        self.assertEqual(set(tables), {"AuthorizersTable", "PlatformTable"})
+        for table in tables.values():
+            self.assertIs(table["DeletionProtectionEnabled"], True)
+            self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
+            sse = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": "${TablesKey.Arn}"}
+            self.assertEqual(table["SSESpecification"], sse)
+
+    def test_no_record_of_a_merchant_expires(self):
+        self.assertNotIn("TimeToLiveSpecification", Stack().resources["AuthorizersTable"]["Properties"])
+
+    def test_the_key_rotates_and_serves_this_account_and_its_alarms(self):
+        key = Stack().resources["TablesKey"]["Properties"]
+        self.assertIs(key["EnableKeyRotation"], True)
+        owner, alarms = key["KeyPolicy"]["Statement"]
+        self.assertEqual(owner["Principal"], {"AWS": "arn:aws:iam::123456789012:root"})
+        self.assertEqual(alarms["Principal"], {"Service": "cloudwatch.amazonaws.com"})
+        self.assertEqual(set(alarms["Action"]), {"kms:Decrypt", "kms:GenerateDataKey"})
+        self.assertEqual(alarms.get("Condition"), ALARMS_OF_THIS_STACK)
+
+    def test_secrets_are_in_secrets_manager_only(self):
+        stack = Stack()
+        secret = stack.resources["ComponentSecret"]["Properties"]
+        self.assertEqual(secret["KmsKeyId"], "${TablesKey.Arn}")
+        self.assertEqual(set(json.loads(secret["SecretString"]).values()), {"replace-me"})
+        suspicious = re.compile("secret|token|key|password", re.I)
+        self.assertFalse([name for name in TEMPLATE["Parameters"] if suspicious.search(name)])
+        for function in stack.functions().values():
+            variables = function["Environment"]["Variables"]
+            names = [name for name in variables if suspicious.search(name)]
+            self.assertEqual(names, ["COMPONENT_SECRET_ARN"])
+            self.assertEqual(variables["COMPONENT_SECRET_ARN"], "${ComponentSecret.Id}")
+
+    def test_queues_and_the_topic_are_encrypted(self):
+        for queue in Stack().of("AWS::SQS::Queue").values():
+            self.assertIs(queue["SqsManagedSseEnabled"], True)
+        for topic in Stack().of("AWS::SNS::Topic").values():
+            self.assertEqual(topic["KmsMasterKeyId"], "${TablesKey}")
+
+
+ALARMS_OF_THIS_STACK = {
+    "StringEquals": {"aws:SourceAccount": "123456789012"},
+    "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:wechat-authorizer-*"},
+}
+ROUTES = {"GET /authorize", "HEAD /authorize", "GET /callback", "HEAD /callback", "POST /events"}
+
+
+class Public(unittest.TestCase):
+    def test_there_are_three_public_routes(self):
+        paths = Stack().resources["Api"]["Properties"]["Body"]["paths"]
+        routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+        self.assertEqual(routes, ROUTES)
+
+    def test_nothing_else_is_reached_from_outside(self):
+        for stack in every_stack():
+            for resource_type in ("Lambda::Url", "SQS::QueuePolicy", "S3::Bucket", "ApiGateway::RestApi", "EC2::Instance"):
+                self.assertFalse(stack.of(f"AWS::{resource_type}"))
+            self.assertEqual(len(stack.of("AWS::ApiGatewayV2::Api")), 1)
+            for place, statements in stack.policies():
+                for statement in statements:
+                    if "*" in strings_of(statement.get("Principal", {})):
+                        self.assertEqual(statement["Condition"], {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}, place)
+
+    def test_only_the_api_s_own_routes_invoke_a_function(self):
+        called = set()
+        for permission in Stack().of("AWS::Lambda::Permission").values():
+            self.assertEqual(permission["Principal"], "apigateway.amazonaws.com")
+            match = re.fullmatch(r"arn:aws:execute-api:us-east-1:123456789012:\$\{Api\}/\*/(\w+)(/\w+)", permission["SourceArn"])
+            called.add(f"{match[1]} {match[2]}")
+        self.assertEqual(called, ROUTES)
+
+    def test_every_route_is_throttled(self):
+        stage, = Stack().of("AWS::ApiGatewayV2::Stage").values()
+        self.assertEqual(set(stage["RouteSettings"]), {r for r in ROUTES if not r.startswith("HEAD")})
+        for settings in (stage["DefaultRouteSettings"], *stage["RouteSettings"].values()):
+            self.assertTrue(0 < settings["ThrottlingRateLimit"] <= 200)
+            self.assertTrue(0 < settings["ThrottlingBurstLimit"] <= 400)
+
+    def test_access_logs_have_no_query_string_and_no_path(self):
+        stage, = Stack().of("AWS::ApiGatewayV2::Stage").values()
+        self.assertEqual(stage["AccessLogSettings"]["DestinationArn"], "${ApiLogs.Arn}")
+        logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
+        harmless = {"requestId", "integration.requestId", "requestTime", "routeKey", "status", "responseLatency"}
+        self.assertEqual(logged, harmless | {"integration.latency", "integration.error"})
+
+    def test_every_log_group_forgets_and_every_function_has_one(self):
+        stack = Stack(LogRetentionDays=7)
+        groups = stack.of("AWS::Logs::LogGroup")
+        self.assertEqual({group.get("RetentionInDays") for group in groups.values()}, {"7"})
+        used = [function["LoggingConfig"]["LogGroup"] for function in stack.functions().values()]
+        self.assertEqual(len(set(used)), len(PERMISSIONS))
+        self.assertLessEqual({name[2:-1] for name in used}, set(groups))
+
+    def test_the_pipe_shows_no_tokens(self):
+        pipe = Stack().resources["ChangesPipe"]["Properties"]
+        self.assertNotIn("IncludeExecutionData", pipe["LogConfiguration"])
+        self.assertNotIn("token", pipe["TargetParameters"]["InputTemplate"])
+
+
+def strings_of(value):
+    return [text for _, text in strings(value)]
+
+
+class Network(unittest.TestCase):
+    def test_none_makes_no_network(self):
+        stack = Stack()
+        self.assertFalse([r for r in stack.resources.values() if r["Type"].startswith("AWS::EC2::")])
+        for function in stack.functions().values():
+            self.assertNotIn("VpcConfig", function)
+        self.assertNotIn("WechatAllowList", stack.outputs)
+
+    def test_existing_uses_what_is_given_and_makes_none(self):
+        stack = Stack(**EXISTING)
+        self.assertFalse([r for r in stack.resources.values() if r["Type"].startswith("AWS::EC2::")])
+        for function in stack.functions().values():
+            self.assertEqual(function.get("VpcConfig"), {"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]})
+
+    def test_created_puts_the_functions_into_private_subnets_of_two_zones(self):
+        stack = Stack(**CREATED)
+        inside = {"SubnetIds": ["${PrivateSubnetA}", "${PrivateSubnetB}"], "SecurityGroupIds": ["${FunctionsSecurityGroup}"]}
+        for function in stack.functions().values():
+            self.assertEqual(function["VpcConfig"], inside)
+        subnets = stack.of("AWS::EC2::Subnet")
+        self.assertEqual(len({s["CidrBlock"] for s in subnets.values()}), 4)
+        self.assertNotEqual(subnets["PrivateSubnetA"]["AvailabilityZone"], subnets["PrivateSubnetB"]["AvailabilityZone"])
+        for subnet in subnets.values():
+            self.assertNotIn("MapPublicIpOnLaunch", subnet)
+
+    def test_private_subnets_go_out_through_nat_and_to_dynamodb_through_the_endpoint(self):
+        for gateways, expected in ((2, ["A", "B"]), (1, ["A", "A"])):
+            stack = Stack(**CREATED, NatGateways=gateways)
+            self.assertEqual(len(stack.of("AWS::EC2::NatGateway")), gateways)
+            routes = stack.of("AWS::EC2::Route")
+            tables = {
+                association["SubnetId"][2:-1]: association["RouteTableId"]
+                for association in stack.of("AWS::EC2::SubnetRouteTableAssociation").values()
+            }
+            for zone, nat in zip("AB", expected):
+                private, = [r for r in routes.values() if r["RouteTableId"] == tables[f"PrivateSubnet{zone}"]]
+                self.assertEqual((private["DestinationCidrBlock"], private["NatGatewayId"]), ("0.0.0.0/0", f"${{NatGateway{nat}}}"))
+                public, = [r for r in routes.values() if r["RouteTableId"] == tables[f"PublicSubnet{zone}"]]
+                self.assertEqual(public["GatewayId"], "${InternetGateway}")
+                self.assertEqual(stack.of("AWS::EC2::NatGateway")[f"NatGateway{nat}"]["SubnetId"], f"${{PublicSubnet{nat}}}")
+            endpoint = stack.resources["DynamoDbEndpoint"]["Properties"]
+            self.assertEqual(endpoint["VpcEndpointType"], "Gateway")
+            self.assertEqual(endpoint["RouteTableIds"], ["${PrivateRoutesA}", "${PrivateRoutesB}"])
+
+    def test_the_addresses_are_an_output_for_the_allow_list(self):
+        self.assertEqual(Stack(**CREATED).outputs["WechatAllowList"], "${NatAddressA};${NatAddressB}")
+        one = Stack(**CREATED, NatGateways=1)
+        self.assertEqual(one.outputs["WechatAllowList"], "${NatAddressA}")
+        self.assertEqual(set(one.of("AWS::EC2::EIP")), {"NatAddressA"})
+
+    def test_https_goes_out_and_nothing_comes_in(self):
+        group, = Stack(**CREATED).of("AWS::EC2::SecurityGroup").values()
+        self.assertNotIn("SecurityGroupIngress", group)
+        rules = [{k: v for k, v in rule.items() if k != "Description"} for rule in group["SecurityGroupEgress"]]
+        self.assertEqual(rules, [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}])
+
+    def test_functions_come_into_the_network_when_it_leads_out(self):
+        waits = Stack(**CREATED).resources["FunctionsSecurityGroup"]["DependsOn"]
+        self.assertLessEqual({"PrivateDefaultRouteA", "PrivateDefaultRouteB", "DynamoDbEndpoint"}, set(waits))
+
+    def test_wechat_is_called_by_ipv4_only(self):
+        for stack in every_stack():
+            found = [(path, text) for path, text in strings(stack.resources) if re.search(r"ipv6|::/0|dualstack|AAAA", text, re.I)]
+            self.assertFalse(found)
+
+    def test_a_network_that_is_half_given_is_refused(self):
+        for wrong in (
+            {"Network": "existing"},
+            {**EXISTING, "SubnetIds": ""},
+            {**EXISTING, "SecurityGroupIds": ""},
+            {**EXISTING, "Network": "none"},
+            {**EXISTING, "Network": "created"},
+        ):
+            self.assertTrue(Stack(**wrong).refused, wrong)
+        for right in ({}, EXISTING, CREATED):
+            self.assertFalse(Stack(**right).refused, right)
+
+
+class Domain(unittest.TestCase):
+    def test_everything_names_the_same_origin(self):
+        own = "https://auth.example.com"
+        for parameters, origin in (
+            ({}, None),
+            (ZONE, own),
+            (CERTIFICATE, own),
+            ({**ZONE, "DefaultEndpoint": "disabled"}, own),
+            ({"PublicBaseUrl": "https://cdn.example.com"}, "https://cdn.example.com"),
+            ({**ZONE, "PublicBaseUrl": "https://cdn.example.com"}, "https://cdn.example.com"),
+        ):
+            stack = Stack(**parameters)
+            for function in stack.functions().values():
+                told = function["Environment"]["Variables"]["PUBLIC_BASE_URL"]
+                if function["Handler"] == "doctor":
+                    self.assertEqual(told, origin or "${Api.ApiEndpoint}")
+                else:
+                    self.assertEqual(told, origin or "", parameters)
+            shown = origin or "${Api.ApiEndpoint}"
+            for output, path in (("AuthorizeUrl", "/authorize"), ("CallbackUrl", "/callback"), ("EventsUrl", "/events")):
+                self.assertEqual(stack.outputs[output], shown + path)
+            if origin:
+                self.assertEqual(stack.outputs["AuthorizationHost"], origin.removeprefix("https://"))
+
+    def test_a_certificate_is_made_only_where_none_is_given(self):
+        made = Stack(**ZONE)
+        certificate, = made.of("AWS::CertificateManager::Certificate").values()
+        self.assertEqual(certificate["ValidationMethod"], "DNS")
+        self.assertEqual(certificate["DomainValidationOptions"], [{"DomainName": "auth.example.com", "HostedZoneId": "Z123"}])
+        given = Stack(**CERTIFICATE)
+        self.assertFalse(given.of("AWS::CertificateManager::Certificate"))
+        for stack, expected in ((made, "${Certificate}"), (given, CERTIFICATE["CertificateArn"])):
+            domain, = stack.of("AWS::ApiGatewayV2::DomainName").values()
+            configuration = {"EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2", "CertificateArn": expected}
+            self.assertEqual(domain["DomainNameConfigurations"], [configuration])
+
+    def test_the_domain_leads_to_the_api_and_the_record_to_the_domain(self):
+        stack = Stack(**ZONE)
+        mapping, = stack.of("AWS::ApiGatewayV2::ApiMapping").values()
+        stage, = stack.of("AWS::ApiGatewayV2::Stage")
+        self.assertEqual(mapping, {"ApiId": "${Api}", "Stage": f"${{{stage}}}", "DomainName": "${ApiDomain}"})
+        record, = stack.of("AWS::Route53::RecordSet").values()
+        self.assertEqual((record["Name"], record["Type"], record["HostedZoneId"]), ("auth.example.com", "A", "Z123"))
+        self.assertEqual(record["AliasTarget"]["DNSName"], "${ApiDomain.RegionalDomainName}")
+        elsewhere = Stack(**CERTIFICATE)
+        self.assertFalse(elsewhere.of("AWS::Route53::RecordSet"))
+        self.assertEqual(elsewhere.outputs["DomainTarget"], "${ApiDomain.RegionalDomainName}")
+        self.assertFalse(Stack().of("AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping"))
+
+    def test_the_api_s_own_endpoint_can_be_closed(self):
+        key = "x-amazon-apigateway-endpoint-configuration"
+        for choice, closed in (("enabled", False), ("disabled", True)):
+            stack = Stack(**ZONE, DefaultEndpoint=choice)
+            api = stack.resources["Api"]["Properties"]
+            servers = api["Body"].get("servers", [{}])
+            said = api.get("DisableExecuteApiEndpoint", servers[0].get(key, {}).get("disableExecuteApiEndpoint"))
+            self.assertEqual(said, closed)
+
+    def test_a_domain_that_cannot_work_is_refused(self):
+        for wrong in (
+            {"DomainName": "auth.example.com"},
+            {"DefaultEndpoint": "disabled"},
+            {"HostedZoneId": "Z123"},
+            {"CertificateArn": CERTIFICATE["CertificateArn"]},
+        ):
+            self.assertTrue(Stack(**wrong).refused, wrong)
+        for right in (ZONE, CERTIFICATE, {**ZONE, **CERTIFICATE}, {**ZONE, "DefaultEndpoint": "disabled"}):
+            self.assertFalse(Stack(**right).refused, right)
+
+
+class Partition(unittest.TestCase):
+    def test_no_partition_is_written_down(self):
+        found = [(path, text) for path, text in strings(TEMPLATE["Resources"]) if "arn:aws" in text]
+        self.assertFalse(found)
+        for path, text in strings([TEMPLATE["Resources"], TEMPLATE["Outputs"]]):
+            if "amazonaws.com" not in text and "aws.amazon.com" not in text:
+                continue
+            principal = "Principal" in path
+            through = "kms:ViaService" in path
+            console = ".console.aws.amazon.com/" in text
+            self.assertTrue(principal or through or console, text)
+
+    def test_china_has_its_own_arns_and_console(self):
+        stack = Stack(region="cn-north-1", **CREATED, **ZONE)
+        for text in strings_of([stack.resources, stack.outputs]):
+            self.assertNotIn("arn:aws:", text)
+            self.assertNotIn("console.aws.amazon.com", text)
+        self.assertIn("https://cn-north-1.console.amazonaws.cn/", stack.outputs["DashboardUrl"])
+        self.assertIn("https://us-east-1.console.aws.amazon.com/", Stack().outputs["DashboardUrl"])
+
+
+APPID = "wx7c0de5a4db0c0001"
+# What the functions emit: metric to its label and the label's values.
+METRICS = {
+    "Grants": ("Door", {"callback", "events", "refresh", "reconcile"}),
+    "Outcomes": (
+        "Outcome",
+        {"stored", "pending", "code_invalid", "code_spent", "not_authorized", "not_ready", "unavailable", "unclaimed"},
+    ),
+    "WechatCalls": ("Answer", {"given", "refused", "none"}),
+    "Refusals": ("Errcode", {"61004", "45009"}),
+    "ExchangeLatency": None,
+    "PageLatency": ("Page", {"authorize", "callback"}),
+    "Refreshes": ("Result", {"refreshed", "failed", "revoked"}),
+    "DueBacklog": None,
+    "OldestDue": None,
+    "PendingClaims": None,
+    "OldestPending": None,
+    "TicketAge": None,
+    "ComponentTokenAge": None,
+}
+
+
+def is_emitted(namespace, metric, dimensions):
+    """Whether somebody emits exactly this metric."""
+    functions = {f"${{{name}}}" for name in Stack().functions()}
+    if namespace == "wechat-authorizer":
+        label = METRICS.get(metric, ())
+        labelled = {} if label is None else {k: v for k, v in dimensions.items() if label and k == label[0] and v in label[1]}
+        return metric in METRICS and dimensions == {"ComponentAppid": APPID, **labelled} and bool(labelled) == bool(label)
+    if namespace == "AWS/Lambda":
+        known = {"Errors", "Throttles", "Duration", "Invocations", "ConcurrentExecutions"}
+        return metric in known and set(dimensions) == {"FunctionName"} and dimensions["FunctionName"] in functions
+    if namespace == "AWS/ApiGateway":
+        return metric in {"Count", "4xx", "5xx"} and dimensions == {"ApiId": "${Api}"}
+    if namespace == "AWS/SQS":
+        queues = {"${FailedRuns.QueueName}", "${UnpublishedChanges.QueueName}"}
+        return metric == "ApproximateNumberOfMessagesVisible" and dimensions.get("QueueName") in queues and len(dimensions) == 1
+    return False
+
+
+def metrics_of(alarm):
+    if "MetricName" in alarm:
+        return [(alarm["Namespace"], alarm["MetricName"], {d["Name"]: d["Value"] for d in alarm["Dimensions"]})]
+    stats = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"] if "MetricStat" in entry]
+    return [(m["Namespace"], m["MetricName"], {d["Name"]: d["Value"] for d in m["Dimensions"]}) for m in stats]
+
+
+# What must not happen unseen: alarm to what it looks at.
+WATCHED = {
+    "TicketAlarm": ["TicketAge"],
+    "ComponentTokenAlarm": ["ComponentTokenAge"],
+    "RefreshBacklogAlarm": ["DueBacklog", "OldestDue"],
+    "PendingAlarm": ["OldestPending"],
+    "AllowListAlarm": ["Refusals"],
+    "QuotaAlarm": ["Refusals"],
+    "FailuresAlarm": ["5xx"],
+    "FunctionErrorsAlarm": ["Errors"] * 6,
+    "TokenErrorsAlarm": ["Errors", "Invocations"],
+    "ThrottlesAlarm": ["Throttles"] * 7,
+    "FailedRunsAlarm": ["ApproximateNumberOfMessagesVisible"],
+    "UnpublishedChangesAlarm": ["ApproximateNumberOfMessagesVisible"],
+}
+
+
+def widgets(stack):
+    return json.loads(stack.resources["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+
+
+def graphed(widget):
+    """The metrics of a graph, with the dots that repeat the row above filled in."""
+    above = []
+    for row in widget["properties"].get("metrics", []):
+        names = [element for element in row if isinstance(element, str)]
+        if not names:
+            continue
+        if names[0] == "...":
+            names = above[: len(above) - len(names) + 1] + names[1:]
+        names = [old if name == "." else name for name, old in itertools.zip_longest(names, above)][: len(names)]
+        above = names
+        yield names[0], names[1], dict(zip(names[2::2], names[3::2]))
+
+
+class Watching(unittest.TestCase):
+    def test_what_must_not_happen_unseen_has_an_alarm(self):
+        alarms = Stack().of("AWS::CloudWatch::Alarm")
+        self.assertEqual({name: [metric for _, metric, _ in metrics_of(a)] for name, a in alarms.items()}, WATCHED)
+
+    def test_every_alarm_and_graph_is_of_a_metric_that_is_emitted(self):
+        stack = Stack()
+        for name, alarm in stack.of("AWS::CloudWatch::Alarm").items():
+            for metric in metrics_of(alarm):
+                self.assertTrue(is_emitted(*metric), (name, metric))
+        for widget in widgets(stack):
+            for metric in graphed(widget):
+                self.assertTrue(is_emitted(*metric), (widget["properties"]["title"], metric))
+
+    def test_every_alarm_says_what_to_do_and_when_it_is_over(self):
+        for name, alarm in Stack(name="s" * 54).of("AWS::CloudWatch::Alarm").items():
+            self.assertTrue(200 < len(alarm["AlarmDescription"]) <= 1024, (name, len(alarm["AlarmDescription"])))
+            self.assertRegex(alarm["AlarmDescription"], "README|docs/|dashboard", name)
+            self.assertEqual((alarm["AlarmActions"], alarm["OKActions"]), (["${AlarmTopic}"], ["${AlarmTopic}"]))
+
+    def test_a_missing_ticket_is_an_alarm_and_other_silence_is_none(self):
+        for name, alarm in Stack().of("AWS::CloudWatch::Alarm").items():
+            expected = "breaching" if name == "TicketAlarm" else "notBreaching"
+            self.assertEqual(alarm["TreatMissingData"], expected, name)
+
+    def test_no_function_is_left_out_of_the_alarms(self):
+        alarms = Stack().of("AWS::CloudWatch::Alarm")
+        functions = {f"${{{name}}}" for name in Stack().functions()}
+        for names in (("FunctionErrorsAlarm", "TokenErrorsAlarm"), ("ThrottlesAlarm",)):
+            seen = {dimensions["FunctionName"] for name in names for _, _, dimensions in metrics_of(alarms[name])}
+            self.assertEqual(seen, functions)
+
+    def test_alarms_reach_the_topic_and_whoever_is_named(self):
+        stack = Stack(AlarmEmail="ops@example.com")
+        subscription, = stack.of("AWS::SNS::Subscription").values()
+        self.assertEqual(subscription, {"TopicArn": "${AlarmTopic}", "Protocol": "email", "Endpoint": "ops@example.com"})
+        self.assertFalse(Stack().of("AWS::SNS::Subscription"))
+        statement, = Stack().resources["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        self.assertEqual(statement["Principal"], {"Service": "cloudwatch.amazonaws.com"})
+        self.assertEqual(statement["Condition"], ALARMS_OF_THIS_STACK)
+
+    def test_the_dashboard_shows_every_metric_and_every_alarm(self):
+        stack = Stack()
+        shown = {metric for widget in widgets(stack) for _, metric, _ in graphed(widget)}
+        searched = "".join(str(widget["properties"].get("metrics")) for widget in widgets(stack))
+        self.assertIn('{"wechat-authorizer",ComponentAppid,Errcode} MetricName="Refusals"', searched)
+        self.assertLessEqual(set(METRICS) - {"Refusals"}, shown)
+        alarms = [arn for widget in widgets(stack) for arn in widget["properties"].get("alarms", [])]
+        self.assertEqual(alarms, [f"${{{name}.Arn}}" for name in stack.of("AWS::CloudWatch::Alarm")])
+
+    def test_the_dashboard_s_graphs_stand_side_by_side(self):
+        taken = set()
+        for widget in widgets(Stack()):
+            area = itertools.product(
+                range(widget["x"], widget["x"] + widget["width"]), range(widget["y"], widget["y"] + widget["height"])
+            )
+            for cell in area:
+                self.assertNotIn(cell, taken)
+                self.assertLess(cell[0], 24)
+                taken.add(cell)
+            if widget["type"] == "metric":
+                self.assertEqual(widget["properties"]["region"], REGION)
+                self.assertIn("period", widget["properties"])
+
+    def test_functions_are_traced_and_their_metrics_are_not_dropped(self):
+        for function in Stack().functions().values():
+            self.assertEqual(function["TracingConfig"], {"Mode": "Active"})
+        self.assertEqual(TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"], ["TRACE", "DEBUG", "INFO"])
+
+
+class Form(unittest.TestCase):
+    def test_every_parameter_and_output_says_what_it_is_for(self):
+        for name, parameter in TEMPLATE["Parameters"].items():
+            self.assertGreater(len(parameter.get("Description", "")), 40, name)
+        for name, output in TEMPLATE["Outputs"].items():
+            self.assertGreater(len(output.get("Description", "")), 20, name)
+        groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        grouped = [name for group in groups for name in group["Parameters"]]
+        self.assertEqual(sorted(grouped), sorted(TEMPLATE["Parameters"]))
+
+    def test_names_fit_for_stack_names_up_to_54_characters(self):
+        longest = {
+            "AWS::Scheduler::Schedule": ("Name", 64),
+            "AWS::Pipes::Pipe": ("Name", 64),
+            "AWS::Events::EventBus": ("Name", 256),
+            "AWS::KMS::Alias": ("AliasName", 256),
+            "AWS::Logs::LogGroup": ("LogGroupName", 512),
+            "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
+            "AWS::SNS::Topic": ("DisplayName", 100),
+        }
+        stack = Stack(name="s" * 54, region="ap-southeast-1")
+        for resource in stack.resources.values():
+            if resource["Type"] in longest:
+                name, limit = longest[resource["Type"]]
+                self.assertLessEqual(len(resource["Properties"][name]), limit, resource["Properties"][name])
+        for role in stack.of("AWS::IAM::Role").values():
+            self.assertNotIn("RoleName", role)  # CAPABILITY_IAM is enough.
+
+    def test_the_template_is_far_from_cloudformation_s_limits(self):
+        self.assertLess(len(TEMPLATE["Resources"]), 250)
+        self.assertLess(len(json.dumps(TEMPLATE, ensure_ascii=False).encode()), 500_000)
+
+    def test_every_exception_from_the_scanner_has_a_reason(self):
+        for name, resource in TEMPLATE["Resources"].items():
+            for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                self.assertGreater(len(exception.get("comment", "")), 20, name)
+
+    def test_functions_share_one_build(self):
+        functions = [r for r in TEMPLATE["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+        self.assertEqual(len({json.dumps(f["Metadata"].get("BuildProperties")) for f in functions}), 1)
+        for function in functions:
+            self.assertEqual(function["Properties"]["Runtime"], "provided.al2023")
+
+
+# ---- Each check can fail: what to break, and the check that must notice.
+
+
+def broken(path, value):
+    """The template with one value replaced, added or, with NOTHING, removed. A number in the path is an index."""
+
+    def change(template):
+        *parents, last = path
+        for key in parents:
+            template = template[key]
+        if value is NOTHING:
+            del template[last]
+        elif last == "+":
+            template.append(value)
+        else:
+            template[last] = value
+
+    return change
+
+
+def resource(name, *path):
+    return ("Resources", name, "Properties", *path)
+
+
+def statement(role, index, *path):
+    return resource(role, "Policies", 0, "PolicyDocument", "Statement", index, *path)
+
+
+def shared(index, *path):
+    return resource("FunctionsPolicy", "PolicyDocument", "Statement", index, *path)
+
+
+def dashboard(old, new):
+    def change(template):
+        body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        assert old in body[0], old
+        body[0] = body[0].replace(old, new, 1)
+
+    return change
+
+
+WILDCARD = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": "${AuthorizersTable.Arn}", "Sid": "X"}
+URL = {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
+INGRESS = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}]
+MUTATIONS = [
+    ("no_action_is_a_wildcard", broken(statement("CallbackRole", "+"), WILDCARD)),
+    ("no_resource_is_a_wildcard", broken(statement("TokenRole", 1, "Resource"), "*")),
+    ("no_resource_is_a_wildcard", broken(shared(2, "Action", "+"), "xray:GetTraceSummaries")),
+    ("each_function_may_do_what_it_does", broken(statement("AuthorizeRole", 1, "Action", "+"), "dynamodb:DeleteItem")),
+    ("each_function_may_do_what_it_does", broken(statement("RefreshRole", 1), NOTHING)),
+    ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["CallbackRole", "Arn"]})),
+    ("each_function_has_a_role", broken(resource("DoctorRole", "ManagedPolicyArns", "+"), "AdministratorAccess")),
+    ("each_role_is_for_one_service", broken(resource("TokenRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"), "ec2.amazonaws.com")),
+    ("the_code_of_a_function_may_not", broken(shared(4), NOTHING)),
+    ("the_key_decrypts_only", broken(shared(1, "Condition", "StringEquals", "kms:ViaService", "+"), "*.amazonaws.com")),
+    ("services_cannot_read_refresh", broken(resource("ReadAccessTokensPolicy", "PolicyDocument", "Statement", 0, "Condition", "ForAllValues:StringEquals", "dynamodb:Attributes", "+"), "authorizer_refresh_token")),
+    ("the_endpoint_of_dynamodb", broken(resource("DynamoDbEndpoint", "PolicyDocument", "Statement", 0, "Action", 0), "dynamodb:PutItem")),
+    ("tables_secret_and_key_outlive", broken(("Resources", "PlatformTable", "DeletionPolicy"), "Delete")),
+    ("tables_are_protected", broken(resource("AuthorizersTable", "DeletionProtectionEnabled"), False)),
+    ("tables_are_protected", broken(resource("PlatformTable", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"), False)),
+    ("no_record_of_a_merchant", broken(resource("AuthorizersTable", "TimeToLiveSpecification"), {"Enabled": True})),
+    ("the_key_rotates", broken(resource("TablesKey", "EnableKeyRotation"), False)),
+    ("the_key_rotates", broken(resource("TablesKey", "KeyPolicy", "Statement", 1, "Condition"), NOTHING)),
+    ("secrets_are_in_secrets_manager", broken(resource("TokenFunction", "Environment", "Variables", "APP_SECRET"), "x")),
+    ("queues_and_the_topic", broken(resource("AlarmTopic", "KmsMasterKeyId"), "alias/aws/sns")),
+    ("there_are_three_public_routes", broken(resource("Api", "Body", "paths", "/debug"), {"get": {}})),
+    ("nothing_else_is_reached", broken(("Resources", "Open"), URL)),
+    ("nothing_else_is_reached", broken(resource("AlarmTopicPolicy", "PolicyDocument", "Statement", 0, "Principal"), "*")),
+    ("only_the_api_s_own_routes", broken(resource("CallbackFunctionGetPermission", "Principal"), "*")),
+    ("every_route_is_throttled", broken(resource("ApiApiGatewayDefaultStage", "RouteSettings", "POST /events"), NOTHING)),
+    ("access_logs_have_no_query", broken(resource("ApiApiGatewayDefaultStage", "AccessLogSettings", "Format"), "$context.path")),
+    ("every_log_group_forgets", broken(resource("DoctorLogs", "RetentionInDays"), NOTHING)),
+    ("the_pipe_shows_no_tokens", broken(resource("ChangesPipe", "LogConfiguration", "IncludeExecutionData"), ["ALL"])),
+    ("none_makes_no_network", broken(("Resources", "Vpc", "Condition"), NOTHING)),
+    ("existing_uses_what_is_given", broken(resource("TokenFunction", "VpcConfig"), NOTHING)),
+    ("created_puts_the_functions", broken(resource("PrivateSubnetB", "AvailabilityZone", "Fn::Select", 0), 0)),
+    ("private_subnets_go_out", broken(resource("PrivateDefaultRouteB", "NatGatewayId"), {"Ref": "NatGatewayA"})),
+    ("the_addresses_are_an_output", broken(("Outputs", "WechatAllowList", "Value"), {"Ref": "NatAddressA"})),
+    ("https_goes_out", broken(resource("FunctionsSecurityGroup", "SecurityGroupIngress"), INGRESS)),
+    ("functions_come_into_the_network", broken(("Resources", "FunctionsSecurityGroup", "DependsOn"), [])),
+    ("wechat_is_called_by_ipv4", broken(resource("TokenFunction", "VpcConfig"), {"Ipv6AllowedForDualStack": True})),
+    ("a_network_that_is_half_given", broken(("Rules", "ExistingNetwork"), NOTHING)),
+    ("a_network_that_is_half_given", broken(("Rules", "OtherNetwork"), NOTHING)),
+    ("everything_names_the_same_origin", broken(("Outputs", "EventsUrl", "Value"), {"Fn::Sub": "${Api.ApiEndpoint}/events"})),
+    ("everything_names_the_same_origin", broken(resource("CallbackFunction", "Environment", "Variables", "PUBLIC_BASE_URL"), {"Ref": "PublicBaseUrl"})),
+    ("a_certificate_is_made", broken(resource("ApiDomain", "DomainNameConfigurations", 0, "SecurityPolicy"), "TLS_1_0")),
+    ("the_domain_leads_to_the_api", broken(("Resources", "ApiDomainRecord", "Condition"), "HasDomain")),
+    ("the_api_s_own_endpoint", broken(("Conditions", "DefaultEndpointDisabled"), {"Fn::Equals": ["a", "b"]})),
+    ("a_domain_that_cannot_work", broken(("Rules", "CustomDomain"), NOTHING)),
+    ("a_domain_that_cannot_work", broken(("Rules", "NoCustomDomain", "Assertions", 1), NOTHING)),
+    ("no_partition_is_written_down", broken(resource("TokenRole", "ManagedPolicyArns", 0), "arn:aws:iam::aws:policy/X")),
+    ("china_has_its_own", broken(("Conditions", "InChina"), {"Fn::Equals": ["a", "b"]})),
+    ("what_must_not_happen_unseen", broken(("Resources", "PendingAlarm"), NOTHING)),
+    ("every_alarm_and_graph", broken(resource("AllowListAlarm", "Dimensions", 1, "Name"), "Code")),
+    ("every_alarm_and_graph", dashboard('"Door", "callback"', '"Gate", "callback"')),
+    ("every_alarm_says_what_to_do", broken(resource("QuotaAlarm", "OKActions"), [])),
+    ("a_missing_ticket_is_an_alarm", broken(resource("TicketAlarm", "TreatMissingData"), "missing")),
+    ("no_function_is_left_out", broken(resource("ThrottlesAlarm", "Metrics", 1), NOTHING)),
+    ("alarms_reach_the_topic", broken(resource("AlarmTopicPolicy", "PolicyDocument", "Statement", 0, "Condition"), {})),
+    ("the_dashboard_shows_every", dashboard('"${QuotaAlarm.Arn}",', "")),
+    ("the_dashboard_s_graphs", dashboard('"x": 8, "y": 7', '"x": 7, "y": 7')),
+    ("functions_are_traced", broken(resource("TokenFunction", "TracingConfig", "Mode"), "PassThrough")),
+    ("every_parameter_and_output", broken(("Outputs", "EventsUrl", "Description"), "")),
+    ("names_fit_for_stack_names", broken(resource("ChangesPipe", "Name"), {"Fn::Sub": "${AWS::StackName}-changes-pipe"})),
+    ("the_template_is_far_from", lambda t: t["Resources"].update({f"R{i}": {"Type": "X"} for i in range(250)})),
+    ("every_exception_from_the_scanner", broken(("Resources", "FailedRuns", "Metadata", "checkov", "skip", 0, "comment"), "")),
+    ("functions_share_one_build", broken(("Resources", "TokenFunction", "Metadata", "BuildProperties", "Binary"), "x")),
+]
+CHECKS = (Permissions, State, Public, Network, Domain, Partition, Watching, Form)
+
+
+class EachCheckCanFail(unittest.TestCase):
+    def test_a_template_that_is_broken_in_one_place_is_noticed(self):
+        global TEMPLATE
+        tests = {test.id().rsplit(".test_", 1)[1]: test for check in CHECKS for test in unittest.defaultTestLoader.loadTestsFromTestCase(check)}
+        sound, seen = TEMPLATE, set()
+        for prefix, mutate in MUTATIONS:
+            name, = [name for name in tests if name.startswith(prefix)]
+            TEMPLATE = copy.deepcopy(sound)
+            mutate(TEMPLATE)
+            result = unittest.TestResult()
+            tests[name].run(result)
+            TEMPLATE = sound
+            with self.subTest(name):
+                self.assertFalse(result.errors, "the check broke instead of failing")
+                self.assertTrue(result.failures, "nobody noticed")
+            seen.add(name)
+        self.assertEqual(set(tests) - seen, set(), "nothing shows that these can fail")
+
+
+if __name__ == "__main__":
+    arguments = [argument for argument in sys.argv[1:] if argument != "--print"]
+    TEMPLATE = transformed(arguments[0] if arguments else ROOT / "template.yaml")
+    if "--print" in sys.argv:
+        json.dump(TEMPLATE, sys.stdout, ensure_ascii=False, indent=1)
+    else:
+        unittest.main(argv=sys.argv[:1], verbosity=2)
