@@ -921,20 +921,20 @@ WILDCARD = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": "${Authoriz
 URL = {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
 INGRESS = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}]
 MUTATIONS = [
-    ("no_action_is_a_wildcard", broken(statement("CallbackRole", "+"), WILDCARD)),
-    ("no_resource_is_a_wildcard", broken(statement("TokenRole", 1, "Resource"), "*")),
+    ("no_action_is_a_wildcard", broken(statement("CallbackFunctionRole", "+"), WILDCARD)),
+    ("no_resource_is_a_wildcard", broken(statement("TokenFunctionRole", 1, "Resource"), "*")),
     ("no_resource_is_a_wildcard", broken(shared(2, "Action", "+"), "xray:GetTraceSummaries")),
     (
         "each_function_may_do_what_it_does",
-        broken(statement("AuthorizeRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
+        broken(statement("AuthorizeFunctionRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
     ),
-    ("each_function_may_do_what_it_does", broken(statement("RefreshRole", 1), NOTHING)),
-    ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["CallbackRole", "Arn"]})),
-    ("each_function_has_a_role", broken(resource("DoctorRole", "ManagedPolicyArns", "+"), "AdministratorAccess")),
+    ("each_function_may_do_what_it_does", broken(statement("RefreshFunctionRole", 1), NOTHING)),
+    ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["CallbackFunctionRole", "Arn"]})),
+    ("each_function_has_a_role", broken(resource("DoctorFunctionRole", "ManagedPolicyArns", "+"), "AdministratorAccess")),
     (
         "each_role_is_for_one_service",
         broken(
-            resource("TokenRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"),
+            resource("TokenFunctionRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"),
             "ec2.amazonaws.com",
         ),
     ),
@@ -1025,7 +1025,7 @@ MUTATIONS = [
     ("a_domain_that_cannot_work", broken(("Rules", "NoCustomDomain", "Assertions", 1), NOTHING)),
     (
         "no_partition_is_written_down",
-        broken(resource("TokenRole", "ManagedPolicyArns", 0), "arn:aws:iam::aws:policy/X"),
+        broken(resource("TokenFunctionRole", "ManagedPolicyArns", 0), "arn:aws:iam::aws:policy/X"),
     ),
     ("china_has_its_own", broken(("Conditions", "InChina"), {"Fn::Equals": ["a", "b"]})),
     ("what_must_not_happen_unseen", broken(("Resources", "PendingAlarm"), NOTHING)),
