@@ -10,6 +10,7 @@
 //! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
 //! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing;
 //!   [`token`]: gives one out.
+//! - [`doctor`]: what keeps the platform from working.
 //! - [`exchange`]: authorization code → grant → record; [`authorizer`]: the tokens that follow;
 //!   [`component`]: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
@@ -19,6 +20,7 @@
 
 pub mod authorize;
 pub mod callback;
+pub mod doctor;
 pub mod events;
 pub mod reconcile;
 pub mod refresh;

@@ -11,10 +11,10 @@ use serde_json::Value;
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::metric::Metrics;
-use wechat_authorizer::{authorize, callback, events, gateway, http, log, reconcile, refresh, token};
+use wechat_authorizer::{authorize, callback, doctor, events, gateway, http, log, reconcile, refresh, token};
 
 const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, \
-                           events, reconcile, refresh or token";
+                           doctor, events, reconcile, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -54,6 +54,10 @@ async fn run(config: &Config) -> Result<(), Error> {
         "callback" => {
             let app = callback::App::new(config, &aws, client, clock);
             gateway::run(metrics, |request| callback::handle(&app, request)).await
+        }
+        "doctor" => {
+            let app = doctor::App::new(config, &aws, client, clock);
+            run_json(metrics, |event| doctor::handle(&app, event)).await
         }
         "events" => {
             let app = events::App::new(config, &aws, client, clock);

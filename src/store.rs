@@ -4,6 +4,7 @@
 mod authorizer;
 mod claim;
 mod component_token;
+mod describe;
 mod due;
 mod grant;
 mod item;
@@ -27,6 +28,7 @@ use thiserror::Error;
 pub use authorizer::{Record, Status};
 pub use claim::{Claim, ClaimOutcome, Landed};
 pub use component_token::StoredToken;
+pub use describe::Table;
 pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
 pub use grant::TWINS_APART;
 pub use launch::State;
@@ -113,6 +115,11 @@ impl StoreError {
             error => error.code().unwrap_or("unknown error"),
         };
         Self { operation, code: code.to_owned() }
+    }
+
+    /// DynamoDB's name of what went wrong, or a word where there was no answer.
+    pub fn code(&self) -> &str {
+        &self.code
     }
 }
 

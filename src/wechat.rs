@@ -13,7 +13,7 @@ pub use answer::{
     AccessToken, AccountType, AuthorizerInfo, AuthorizerList, ConfirmInfo, Grant, ListedAccount,
     PermissionSet, Profile, RefreshedToken,
 };
-pub use client::{Client, LIST_PAGE};
+pub use client::{Client, Greeting, LIST_PAGE, Quota};
 pub(crate) use code::sha256_hex;
 pub use code::{AuthorizationCode, MalformedCode};
 pub(crate) use error::masked;

@@ -1,5 +1,7 @@
 //! The calls of WeChat's API.
 
+mod openapi;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use serde_json::{Value, json};
 use super::answer::{self, AccessToken, AuthorizerInfo, AuthorizerList, Grant, RefreshedToken};
 use super::{Appid, AuthorizationCode, CallError};
 use crate::metric;
+
+pub use openapi::{Greeting, Quota};
 
 /// WeChat's API as one platform sees it.
 #[derive(Debug)]
@@ -182,36 +186,32 @@ impl Client {
         body: &Value,
         limit: Duration,
     ) -> Result<(Value, CallError), CallError> {
-        let answer = self.send(endpoint, component_token, newer_name, body, limit).await;
-        metric::wechat_call(&answer);
-        answer
-    }
-
-    async fn send(
-        &self,
-        endpoint: &str,
-        component_token: Option<&SecretString>,
-        newer_name: bool,
-        body: &Value,
-        limit: Duration,
-    ) -> Result<(Value, CallError), CallError> {
         let mut url = self.base_url.clone();
         url.set_path(&format!("/cgi-bin/component/{endpoint}"));
         if let Some(token) = component_token {
             let name = if newer_name { "access_token" } else { "component_access_token" };
             url.query_pairs_mut().append_pair(name, token.expose_secret());
         }
+        let answer = async {
+            let response = self.send(url, body, limit).await?;
+            let status = response.status().as_u16();
+            let bytes = response.bytes().await.map_err(transport_error)?;
+            let answer = answer::read(status, &bytes)?;
+            Ok((answer, CallError::Unreadable { status, length: bytes.len() }))
+        };
+        let answer = answer.await;
+        metric::wechat_call(&answer);
+        answer
+    }
+
+    async fn send(&self, url: Url, body: &Value, limit: Duration) -> Result<reqwest::Response, CallError> {
         let request = self
             .http
             .post(url)
             .header("content-type", "application/json")
             .timeout(limit.min(LONGEST_CALL))
             .body(body.to_string());
-        let response = request.send().await.map_err(transport_error)?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.map_err(transport_error)?;
-        let answer = answer::read(status, &bytes)?;
-        Ok((answer, CallError::Unreadable { status, length: bytes.len() }))
+        request.send().await.map_err(transport_error)
     }
 }
 

@@ -77,7 +77,7 @@ pub struct Refusal {
     pub errmsg: String,
     /// The id under which WeChat's support finds the request; empty if there was none.
     pub rid: String,
-    /// The address from which WeChat saw the request come, in a 61004.
+    /// The address from which WeChat saw the request come, in a 61004 or a 40164.
     pub request_ip: Option<String>,
 }
 
@@ -89,7 +89,8 @@ impl Refusal {
         let (message, rid) = errmsg.split_once("rid:").unwrap_or((errmsg, ""));
         let rid =
             rid.trim_start().chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').take(64).collect();
-        let request_ip = message.split_once("requestIP:").map(|(_, rest)| {
+        let named = message.split_once("requestIP:").or_else(|| message.split_once("invalid ip "));
+        let request_ip = named.map(|(_, rest)| {
             rest.trim_start()
                 .chars()
                 .take_while(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'))
@@ -271,6 +272,13 @@ mod tests {
         let refusal = Refusal::read(&json!({"errcode": 61004, "errmsg": errmsg})).expect("a refusal");
         assert_eq!(refusal.request_ip.as_deref(), Some("1.2.3.4"));
         assert_eq!(refusal.class(), Class::AddressRefused);
+    }
+
+    #[test]
+    fn the_address_of_a_40164_is_read() {
+        let errmsg = "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist rid: 65f";
+        let refusal = Refusal::read(&json!({"errcode": 40164, "errmsg": errmsg})).expect("a refusal");
+        assert_eq!(refusal.request_ip.as_deref(), Some("1.2.3.4"));
     }
 
     #[test]

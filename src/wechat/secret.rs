@@ -1,6 +1,6 @@
 //! The platform's own credentials.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::cipher::Key;
@@ -24,12 +24,22 @@ impl ComponentSecret {
     pub fn from_json(json: &str) -> Result<Self, MalformedSecret> {
         #[derive(Deserialize)]
         struct Json {
+            #[serde(default)]
             component_appsecret: String,
+            #[serde(default)]
             token: String,
+            #[serde(default)]
             encoding_aes_key: String,
             previous_encoding_aes_key: Option<String>,
         }
-        let json: Json = serde_json::from_str(json).map_err(|_| MalformedSecret)?;
+        let json: Json = serde_json::from_str(json).map_err(|_| MalformedSecret("it cannot be read"))?;
+        let required = [&json.component_appsecret, &json.token, &json.encoding_aes_key];
+        if required.iter().any(|value| *value == PLACEHOLDER) {
+            return Err(MalformedSecret("the placeholder replace-me is still in it"));
+        }
+        if required.iter().any(|value| value.is_empty()) {
+            return Err(MalformedSecret("one of the three is missing or empty"));
+        }
         let secret = Self {
             component_appsecret: json.component_appsecret.into(),
             token: json.token.into(),
@@ -39,17 +49,22 @@ impl ComponentSecret {
                 .filter(|key| !key.is_empty())
                 .map(SecretString::from),
         };
-        let keys = [Some(&secret.encoding_aes_key), secret.previous_encoding_aes_key.as_ref()];
-        let well_formed = !secret.component_appsecret.expose_secret().is_empty()
-            && !secret.token.expose_secret().is_empty()
-            && keys.into_iter().flatten().all(|key| Key::parse(key).is_some());
-        if well_formed { Ok(secret) } else { Err(MalformedSecret) }
+        if Key::parse(&secret.encoding_aes_key).is_none() {
+            return Err(MalformedSecret("encoding_aes_key is not a key"));
+        }
+        if secret.previous_encoding_aes_key.as_ref().is_some_and(|key| Key::parse(key).is_none()) {
+            return Err(MalformedSecret("previous_encoding_aes_key is not a key"));
+        }
+        Ok(secret)
     }
 }
 
-/// The secret is not the JSON it should be.
+/// What the template puts in the place of each value before the operator does.
+const PLACEHOLDER: &str = "replace-me";
+
+/// The secret is not the JSON it should be; the reason repeats nothing of it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the component secret is not JSON with component_appsecret, token and an encoding_aes_key of 43 characters"
+    "the component secret is not JSON with component_appsecret, token and an encoding_aes_key of 43 characters: {0}"
 )]
-pub struct MalformedSecret;
+pub struct MalformedSecret(&'static str);

@@ -1,0 +1,123 @@
+//! `doctor`, on demand and from inside the deployed network: what keeps the platform from working, in words an
+//! operator can act on.
+//!
+//! A finding is an answer and never an error. Every run starts from nothing, as a cold instance does, so that it
+//! says what is true now and not what was true when the instance started.
+
+mod domain;
+mod platform;
+mod setup;
+mod tables;
+mod wechat;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use lambda_http::LambdaEvent;
+use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::services::Services;
+
+/// What is left over for the report.
+const FOR_REPORT: Duration = Duration::from_secs(2);
+
+/// What the function depends on.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    aws: SdkConfig,
+    http: reqwest::Client,
+    clock: Clock,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether all checks are.
+    pub ok: bool,
+    /// The checks, in an order in which they can be mended.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name; what is called so does not change.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found. Never a secret.
+    pub detail: String,
+    /// What to do; absent where there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, ok: true, detail: detail.into(), fix: None }
+    }
+
+    fn bad(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, ok: false, detail: detail.into(), fix: Some(fix.into()) }
+    }
+
+    /// What cannot be known until `first`, another check, is mended.
+    fn not_checked(name: &'static str, why: &str, first: &str) -> Self {
+        Self::bad(name, format!("not checked: {why}"), format!("mend {first} first"))
+    }
+}
+
+impl App {
+    /// An instance of the function, as a cold start makes it.
+    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+        Self { config: config.clone(), aws: aws.clone(), http, clock }
+    }
+}
+
+/// One examination. The event says nothing.
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infallible> {
+    let span = tracing::error_span!("doctor", request_id = event.context.request_id);
+    async {
+        let deadline = Deadline::of(&event.context).reserving(FOR_REPORT);
+        let checks = examine(app, deadline).await;
+        for Check { name, detail, fix, .. } in checks.iter().filter(|check| !check.ok) {
+            tracing::warn!(check = name, advice = fix.as_deref().unwrap_or_default(), "{detail}");
+        }
+        let failed = checks.iter().filter(|check| !check.ok).count();
+        tracing::info!(checks = checks.len(), failed, "doctor finished");
+        Ok(Report { ok: failed == 0, checks })
+    }
+    .instrument(span)
+    .await
+}
+
+async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
+    let services = Services::new(&app.config, &app.aws, app.http.clone(), app.clock.clone());
+    let (secret, tables, platform, wechat, domain) = tokio::join!(
+        setup::secret(&services, &app.config, deadline),
+        tables::checks(&services.store, deadline),
+        platform::checks(&services, &app.config, deadline),
+        wechat::checks(&services, deadline),
+        domain::checks(&app.http, app.config.public_base_url.as_ref(), deadline),
+    );
+    let mut checks = vec![setup::configuration(&app.config), secret];
+    checks.extend(tables);
+    checks.extend(platform);
+    checks.extend(wechat);
+    checks.extend(domain);
+    checks
+}
+
+/// The finding of `work`, unless it takes too long.
+async fn bounded(name: &'static str, deadline: Deadline, work: impl Future<Output = Check>) -> Check {
+    let too_long =
+        || Check::bad(name, "not checked: it took too long", "mend what else failed, and run doctor again");
+    deadline.limit(work).await.unwrap_or_else(too_long)
+}

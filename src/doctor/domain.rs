@@ -1,0 +1,111 @@
+//! The addresses that WeChat's console has of the platform: that they lead here.
+
+use lambda_http::http::header::CONTENT_SECURITY_POLICY;
+use lambda_http::http::{Method, StatusCode};
+use reqwest::Url;
+
+use super::{Check, bounded};
+use crate::deadline::Deadline;
+use crate::page::content_security_policy;
+
+const LAUNCH_PAGE: &str = "launch_page";
+const CALLBACK: &str = "callback";
+const EVENTS_URL: &str = "events_url";
+
+/// One check of each address, by requests that spend nothing.
+pub(super) async fn checks(http: &reqwest::Client, base_url: Option<&Url>, deadline: Deadline) -> [Check; 3] {
+    let Some(base_url) = base_url else {
+        return [LAUNCH_PAGE, CALLBACK, EVENTS_URL].map(|name| {
+            let detail =
+                "not checked: PUBLIC_BASE_URL is not set, and nothing else tells this function its address";
+            Check::bad(name, detail, "set PUBLIC_BASE_URL of this function to the origin of the API")
+        });
+    };
+    let host = base_url.host_str().unwrap_or_default();
+    let path = |path| base_url.join(path).expect("an origin takes any path");
+    let (authorize, redirect, events) = (path("authorize"), path("callback"), path("events"));
+    let (launch_page, callback, events_url) = tokio::join!(
+        bounded(LAUNCH_PAGE, deadline, async {
+            let found = ask(http, Method::HEAD, &authorize).await;
+            conclude(
+                LAUNCH_PAGE,
+                &authorize,
+                found.and_then(is_page),
+                &format!("{host} must stand at 授权发起页域名"),
+            )
+        }),
+        bounded(CALLBACK, deadline, async {
+            let found = ask(http, Method::HEAD, &redirect).await;
+            let console = format!("its host, {host}, must be that of the launch page, at 授权发起页域名");
+            conclude(CALLBACK, &redirect, found.and_then(is_page), &console)
+        }),
+        bounded(EVENTS_URL, deadline, async {
+            let found = ask(http, Method::POST, &events).await;
+            conclude(EVENTS_URL, &events, found.and_then(is_events), "it must stand at 授权事件接收URL")
+        }),
+    );
+    [launch_page, callback, events_url]
+}
+
+/// What an address answered.
+struct Found {
+    status: StatusCode,
+    /// Whether it has the policy with which this very version sends its pages.
+    has_policy: bool,
+    is_empty: bool,
+}
+
+async fn ask(http: &reqwest::Client, method: Method, url: &Url) -> Result<Found, String> {
+    if url.scheme() != "https" && !matches!(url.host_str(), Some("127.0.0.1" | "localhost")) {
+        return Err("the address is not https, and WeChat takes no other".to_owned());
+    }
+    // Without reqwest's own words: they repeat the URL.
+    let lost = |error: reqwest::Error| {
+        let why = if error.is_timeout() { "no answer in time" } else { "no connection" };
+        format!("{why}: the name does not resolve, nobody listens, or the certificate is not valid for it")
+    };
+    let response = http.request(method, url.clone()).send().await.map_err(lost)?;
+    let policy = response.headers().get(CONTENT_SECURITY_POLICY);
+    let has_policy = policy.is_some_and(|policy| policy.as_bytes() == content_security_policy().as_bytes());
+    let status = response.status();
+    let is_empty = response.bytes().await.map_err(lost)?.is_empty();
+    Ok(Found { status, has_policy, is_empty })
+}
+
+fn is_page(found: Found) -> Result<(), String> {
+    match found {
+        Found { status: StatusCode::OK, has_policy: true, .. } => Ok(()),
+        Found { status, .. } if status.is_redirection() => {
+            Err(format!("HTTP {}: it redirects elsewhere", status.as_u16()))
+        }
+        Found { status, .. } => {
+            Err(format!("HTTP {}, and not from this version of the stack", status.as_u16()))
+        }
+    }
+}
+
+/// `events` refuses what is no push without a word; API Gateway's refusals have a body.
+fn is_events(found: Found) -> Result<(), String> {
+    match found {
+        Found { status: StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN, is_empty: true, .. } => Ok(()),
+        Found { status, .. } if status.is_redirection() => {
+            Err(format!("HTTP {}: it redirects elsewhere, and WeChat does not follow", status.as_u16()))
+        }
+        Found { status: StatusCode::INTERNAL_SERVER_ERROR, is_empty: true, .. } => {
+            Err("HTTP 500: events cannot read the secret".to_owned())
+        }
+        Found { status, .. } => Err(format!("HTTP {}, and not from events", status.as_u16())),
+    }
+}
+
+fn conclude(name: &'static str, url: &Url, found: Result<(), String>, console: &str) -> Check {
+    match found {
+        Ok(()) => Check::good(name, format!("{url} leads here; {console}")),
+        Err(why) => Check::bad(
+            name,
+            format!("{url} does not answer as it should: {why}"),
+            "let the domain of PublicBaseUrl lead to this API: its DNS record, its certificate and its API mapping, \
+             without a redirect or a path in between; or leave PublicBaseUrl empty and use the API's own domain",
+        ),
+    }
+}
