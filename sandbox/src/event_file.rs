@@ -43,7 +43,8 @@ impl EventFile {
         let event = serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let function = name.split(['-', '.']).next().unwrap_or_default();
-        if !["authorize", "callback", "events", "reconcile", "refresh", "token"].contains(&function) {
+        if !["authorize", "callback", "doctor", "events", "reconcile", "refresh", "token"].contains(&function)
+        {
             return Err(format!(
                 "{shown}: the name must start with the name of a function, as callback-no-code.json does"
             ));
@@ -62,6 +63,7 @@ impl EventFile {
         sandbox.put_ticket().await;
         sandbox.clock.advance(600);
         match self.function.as_str() {
+            "doctor" => return sandbox.with_gateway().await,
             "token" => grant(&sandbox, OFFICIAL_ACCOUNT).await,
             "refresh" => {
                 grant(&sandbox, OFFICIAL_ACCOUNT).await;
@@ -82,6 +84,7 @@ impl EventFile {
         let function = match self.function.as_str() {
             "authorize" => Function::Http(sandbox.authorize()),
             "callback" => Function::Http(sandbox.callback()),
+            "doctor" => Function::Json(sandbox.doctor()),
             "events" => Function::Http(sandbox.events()),
             "reconcile" => Function::Json(sandbox.reconcile()),
             "refresh" => Function::Json(sandbox.refresh()),

@@ -18,7 +18,9 @@ use wechat_authorizer::config::Config;
 use wechat_authorizer::http;
 
 use crate::dynamodb::DynamoDb;
+use crate::gateway;
 use crate::wechat::WeChat;
+use crate::wire::{self, Server};
 
 /// A WeChat, a DynamoDB with both tables, and the environment in which the functions find them.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ pub struct Sandbox {
     /// The tables.
     pub dynamodb: DynamoDb,
     variables: BTreeMap<String, String>,
+    _gateway: Option<Arc<Server>>,
 }
 
 /// Where the servers listen.
@@ -85,13 +88,23 @@ impl Sandbox {
             ("WECHAT_PC_BASE_URL", wechat.base_url.clone()),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { clock, wechat, dynamodb, variables }
+        Self { clock, wechat, dynamodb, variables, _gateway: None }
     }
 
     /// The same sandbox with another environment: an empty value unsets a variable, as the functions see it.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut sandbox = self.clone();
         sandbox.variables.insert(name.to_owned(), value.to_owned());
+        sandbox
+    }
+
+    /// The same sandbox behind an address of its own, as API Gateway gives it one: `PUBLIC_BASE_URL` leads to its
+    /// pages and its `events`.
+    pub async fn with_gateway(&self) -> Self {
+        let listener = bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+        let mut sandbox = self.with("PUBLIC_BASE_URL", &origin(&listener));
+        let router = gateway::router(&sandbox.http_functions(), &sandbox.clock);
+        sandbox._gateway = Some(Arc::new(wire::serve(listener, router)));
         sandbox
     }
 

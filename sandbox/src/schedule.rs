@@ -19,6 +19,7 @@ pub(crate) struct Schedule {
     refresh: JsonInstance,
     reconcile: JsonInstance,
     token: JsonInstance,
+    doctor: JsonInstance,
     runs: Arc<Mutex<Vec<Run>>>,
 }
 
@@ -38,6 +39,7 @@ impl Schedule {
             refresh: sandbox.refresh(),
             reconcile: sandbox.reconcile(),
             token: sandbox.token(),
+            doctor: sandbox.doctor(),
             runs: Arc::default(),
         }
     }
@@ -59,12 +61,17 @@ impl Schedule {
 
     pub(crate) async fn refresh(&self) {
         let result = self.refresh.run(json!({})).await;
-        self.remember("refresh", result.map(|summary| counts(&summary)));
+        self.remember("refresh", summary(result));
     }
 
     pub(crate) async fn reconcile(&self) {
         let result = self.reconcile.run(json!({"dry_run": false})).await;
-        self.remember("reconcile", result.map(|summary| counts(&summary)));
+        self.remember("reconcile", summary(result));
+    }
+
+    pub(crate) async fn doctor(&self) {
+        let result = self.doctor.run(json!({})).await.map_err(|error| error.to_string());
+        self.remember("doctor", result.and_then(|report| verdict(&report)));
     }
 
     /// A service asks for an account's token, and says which one WeChat has just refused.
@@ -79,7 +86,7 @@ impl Schedule {
             let verdict = if self.sandbox.wechat.accepts(token) { "accepts" } else { "refuses" };
             format!("a token that WeChat {verdict}")
         };
-        self.remember("token", result.map(verdict));
+        self.remember("token", result.map(verdict).map_err(|error| error.to_string()));
     }
 
     /// The last runs, newest first.
@@ -89,9 +96,9 @@ impl Schedule {
         runs
     }
 
-    fn remember(&self, function: &'static str, result: Result<String, InvocationError>) {
+    fn remember(&self, function: &'static str, result: Result<String, String>) {
         let good = result.is_ok();
-        let result = result.unwrap_or_else(|error| error.to_string());
+        let result = result.unwrap_or_else(|error| error);
         let mut runs = self.runs.lock().expect("not poisoned");
         match runs.last_mut() {
             Some(last) if (last.function, &last.result) == (function, &result) => last.times += 1,
@@ -100,6 +107,20 @@ impl Schedule {
         let surplus = runs.len().saturating_sub(REMEMBERED);
         runs.drain(..surplus);
     }
+}
+
+fn summary(result: Result<Value, InvocationError>) -> Result<String, String> {
+    result.map(|summary| counts(&summary)).map_err(|error| error.to_string())
+}
+
+/// What is not as it should be, if anything is.
+fn verdict(report: &Value) -> Result<String, String> {
+    let checks = report["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let failed = checks.iter().filter(|check| check["ok"] == false);
+    let failed: Vec<_> =
+        failed.map(|check| format!("{}: {}", text(&check["name"]), text(&check["detail"]))).collect();
+    if failed.is_empty() { Ok(format!("all {} checks are ok", checks.len())) } else { Err(failed.join("; ")) }
 }
 
 /// `{"refreshed": 2, "failed": 0}` → `2 refreshed`.

@@ -29,11 +29,7 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
     for (appid, account) in [("wx5a4db0cb00c50003", book_shop), ("wx5a4db0c12e770004", running_club)] {
         sandbox.wechat.add_account(Account { appid: appid.to_owned(), ..account });
     }
-    let functions = [
-        ("AuthorizeFunction", sandbox.authorize()),
-        ("CallbackFunction", sandbox.callback()),
-        ("EventsFunction", sandbox.events()),
-    ];
+    let functions = sandbox.http_functions();
     let variables = sandbox.variables().clone();
     let schedule = Schedule::new(&sandbox);
     let router = Router::new()

@@ -134,6 +134,18 @@ mod tests {
         let page = press(&state, "action=reconcile").await;
         assert!(page.contains("沙箱咖啡馆") && page.contains("1 restored"), "{page}");
     }
+
+    #[tokio::test]
+    async fn doctor_says_that_all_is_well_and_what_is_not() {
+        let sandbox = Sandbox::start().await.with_gateway().await;
+        let state = State { schedule: Schedule::new(&sandbox), sandbox };
+        let page = press(&state, "action=doctor").await;
+        assert!(page.contains("checks are ok"), "{page}");
+        press(&state, "action=address").await;
+        let page = press(&state, "action=doctor").await;
+        assert!(page.contains("allow_list: WeChat refuses 203.0.113.7"), "{page}");
+    }
+
     #[tokio::test]
     async fn what_the_merchant_does_is_pushed_and_reaches_the_record() {
         let state = state().await;

@@ -3,6 +3,7 @@
 mod authorize;
 mod callback;
 mod change;
+mod doctor;
 mod errcode;
 mod events;
 mod fault;

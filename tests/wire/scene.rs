@@ -83,7 +83,8 @@ impl Scene {
         answer
     }
 
-    fn assert_clean(&self, text: &str, place: &str) {
+    /// Checks that `text` shows none of the secrets that WeChat has made or been sent.
+    pub(crate) fn assert_clean(&self, text: &str, place: &str) {
         for secret in self.wechat.secrets() {
             // The launch page's links are what a pre_auth_code is for.
             if !secret.starts_with("preauthcode@@@") || place == "the log" {

@@ -9,7 +9,7 @@ const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Componen
 
 impl Scene {
     /// The sandbox with its credentials in a Secrets Manager, for which DynamoDB's recorder stands in.
-    fn with_secrets_manager(&self, secret: Value) -> Sandbox {
+    pub(crate) fn with_secrets_manager(&self, secret: Value) -> Sandbox {
         let answer = json!({"ARN": ARN, "Name": "ComponentSecret", "SecretString": secret.to_string()});
         self.dynamodb.on("GetSecretValue").always(Fault::json(answer));
         self.with("COMPONENT_SECRET_ARN", ARN).with("COMPONENT_SECRET", "")

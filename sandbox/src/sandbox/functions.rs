@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
-use wechat_authorizer::{authorize, callback, events, http, reconcile, refresh, token};
+use wechat_authorizer::{authorize, callback, doctor, events, http, reconcile, refresh, token};
 
 use super::{Sandbox, sdk_config};
 use crate::instance::Instance;
@@ -44,6 +44,15 @@ impl Sandbox {
         })
     }
 
+    /// A cold instance of each function behind the HTTP API, by its name in the template.
+    pub fn http_functions(&self) -> [(&'static str, Instance); 3] {
+        [
+            ("AuthorizeFunction", self.authorize()),
+            ("CallbackFunction", self.callback()),
+            ("EventsFunction", self.events()),
+        ]
+    }
+
     /// A cold instance of `refresh`.
     pub fn refresh(&self) -> JsonInstance {
         let app = Arc::new(self.cold(refresh::App::new));
@@ -68,6 +77,15 @@ impl Sandbox {
         self.json_instance("TokenFunction", move |event| {
             let app = app.clone();
             async move { token::handle(&app, event).await }
+        })
+    }
+
+    /// A cold instance of `doctor`.
+    pub fn doctor(&self) -> JsonInstance {
+        let app = Arc::new(self.cold(doctor::App::new));
+        self.json_instance("DoctorFunction", move |event| {
+            let app = app.clone();
+            async move { doctor::handle(&app, event).await }
         })
     }
 

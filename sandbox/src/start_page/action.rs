@@ -113,6 +113,7 @@ impl Form<'_> {
             }
             "refresh" => self.schedule.refresh().await,
             "reconcile" => self.schedule.reconcile().await,
+            "doctor" => self.schedule.doctor().await,
             other => self.set(other).await,
         }
     }

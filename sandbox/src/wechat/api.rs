@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Query};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -37,19 +38,47 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let path = uri.path().trim_start_matches("/cgi-bin/").trim_start_matches("component/");
+    let path = endpoint(uri.path());
     let request = Request::new(path.to_owned(), query, &headers, &body);
     let call = Call { method, endpoint: path.to_owned(), query: request.query.clone(), body };
-    let wire = part.wire.clone();
+    let (wire, received_at) = (part.wire.clone(), part.clock.now());
+    part.ledger().calls.count(path, received_at);
     let effect = async move {
         let now = part.clock.now();
-        match call.carry_out(&mut part.ledger(), now) {
+        let mut ledger = part.ledger();
+        match call.carry_out(&mut ledger, now) {
             Ok(answer) => Reply::new(StatusCode::OK, "text/plain", answer.to_string()),
-            Err(refusal) => refusal.into(),
+            Err(refusal) => {
+                ledger.calls.remember(&refusal, &uri, &call.body, now);
+                refusal.into()
+            }
         }
     };
-    wire.answer(request, connection, effect).await
+    let mut response = wire.answer(request, connection, effect).await;
+    let date = DateTime::from_secs(received_at).fmt(DateTimeFormat::HttpDate).expect("a date");
+    let date = date.try_into().expect("a header value");
+    response.headers_mut().entry(header::DATE).or_insert(date);
+    response
 }
+
+/// The last part of a path, as `api_query_auth`.
+fn endpoint(path: &str) -> &str {
+    path.trim_start_matches("/cgi-bin/").trim_start_matches("component/")
+}
+
+/// The endpoints that have a quota.
+const ENDPOINTS: &[&str] = &[
+    "api_authorizer_token",
+    "api_component_token",
+    "api_create_preauthcode",
+    "api_get_authorizer_info",
+    "api_get_authorizer_list",
+    "api_query_auth",
+    "api_start_push_ticket",
+];
+
+/// How many calls each of them has in a day.
+const DAILY_LIMIT: u64 = 10_000;
 
 struct Call {
     method: Method,
@@ -75,8 +104,13 @@ impl Call {
             "api_start_push_ticket" => return self.start_push_ticket(ledger),
             _ => {}
         }
-        // The new documentation calls it access_token, the old one and most libraries the other.
-        let token = self.token(&["component_access_token", "access_token"])?;
+        // The new documentation calls it access_token, the old one and most libraries the other. What is not of
+        // the platforms alone never had the other name.
+        let names: &[&str] = match self.endpoint.starts_with("openapi/") {
+            true => &["access_token"],
+            false => &["component_access_token", "access_token"],
+        };
+        let token = self.token(names)?;
         ledger.check_component_token(token, now)?;
         let body = self.body()?;
         match self.endpoint.as_str() {
@@ -85,7 +119,8 @@ impl Call {
             "api_authorizer_token" => authorizer_token(ledger, &body, now),
             "api_get_authorizer_info" => authorizer_info(ledger, &body),
             "api_get_authorizer_list" => authorizer_list(ledger, &body),
-            "openapi/quota/get" => quota(&body),
+            "openapi/quota/get" => quota(ledger, &body, now),
+            "openapi/rid/get" => rid(ledger, &body),
             _ => Err(Refusal::new(40066)),
         }
     }
@@ -206,10 +241,22 @@ fn authorizer_list(ledger: &Ledger, body: &Value) -> Outcome {
     Ok(json!({"total_count": total_count, "list": list}))
 }
 
-fn quota(body: &Value) -> Outcome {
-    text(body, "cgi_path").ok_or_else(|| Refusal::new(47001))?;
-    let quota = json!({"daily_limit": 10000, "used": 0, "remain": 10000});
+fn quota(ledger: &Ledger, body: &Value, now: i64) -> Outcome {
+    let path = text(body, "cgi_path").ok_or_else(|| Refusal::new(76003))?;
+    let endpoint = endpoint(path);
+    if !path.starts_with("/cgi-bin/component/") || !ENDPOINTS.contains(&endpoint) {
+        return Err(Refusal::new(76021));
+    }
+    let used = ledger.calls.used(endpoint, now);
+    let quota = json!({"daily_limit": DAILY_LIMIT, "used": used, "remain": DAILY_LIMIT.saturating_sub(used)});
     Ok(json!({"errcode": 0, "errmsg": "ok", "quota": quota}))
+}
+
+/// The refused request with everything that was in it, secrets too, as the real one tells it.
+fn rid(ledger: &Ledger, body: &Value) -> Outcome {
+    let rid = text(body, "rid").ok_or_else(|| Refusal::new(47001))?;
+    let request = ledger.calls.refused(rid).ok_or_else(|| Refusal::new(76001))?;
+    Ok(json!({"errcode": 0, "errmsg": "ok", "request": request}))
 }
 
 fn check_component(body: &Value) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! What WeChat knows, and the rules by which it changes.
 
+mod calls;
 mod code;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,6 +9,7 @@ use super::account::Account;
 use super::token::Tokens;
 use super::{Kind, Refusal, credentials};
 use crate::opaque;
+use calls::Calls;
 use code::Code;
 pub(super) use code::{DEMO_MINI_PROGRAM, DEMO_OFFICIAL_ACCOUNT};
 
@@ -38,6 +40,7 @@ pub(super) struct Ledger {
     pub(super) accounts: BTreeMap<String, Entry>,
     /// Everything secret that was ever made here or sent here as a code.
     pub(super) secrets: BTreeSet<String>,
+    pub(super) calls: Calls,
     tickets: HashMap<String, i64>,
     /// When the newest was issued; absent before the first, and once the platform has asked for another.
     ticket_issued_at: Option<i64>,
@@ -86,6 +89,7 @@ impl Ledger {
             check_referer: true,
             accounts: BTreeMap::new(),
             secrets: secrets.map(str::to_owned).into(),
+            calls: Calls::default(),
             // Accepted at any time.
             tickets: HashMap::from([(EVENT_FILE_TICKET.to_owned(), i64::MAX)]),
             ticket_issued_at: None,

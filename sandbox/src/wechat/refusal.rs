@@ -6,6 +6,9 @@ use serde_json::json;
 use crate::opaque;
 use crate::wire::Reply;
 
+/// The address that WeChat sees every caller have.
+pub(super) const CLIENT_ADDRESS: &str = "203.0.113.7";
+
 /// An `errcode` with WeChat's `errmsg` for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -19,7 +22,13 @@ impl Refusal {
     /// A refusal with WeChat's usual text.
     pub fn new(errcode: i64) -> Self {
         let rid = format!("{}-{}-{}", opaque::hex(8), opaque::hex(8), opaque::hex(8));
-        Self { errcode, errmsg: format!("{} rid: {rid}", text(errcode)) }
+        let address = if errcode == 61004 { format!(" requestIP: {CLIENT_ADDRESS}") } else { String::new() };
+        Self { errcode, errmsg: format!("{}{address} rid: {rid}", text(errcode)) }
+    }
+
+    /// The `rid` in the text.
+    pub(super) fn rid(&self) -> &str {
+        self.errmsg.rsplit(' ').next().unwrap_or_default()
     }
 }
 
@@ -53,7 +62,7 @@ fn text(errcode: i64) -> &'static str {
         47001 => "data format error",
         48001 => "api unauthorized",
         61003 => "component is not authorized by this account",
-        61004 => "access clientip is not registered requestIP: 203.0.113.7",
+        61004 => "access clientip is not registered",
         61005 => "component ticket is expired",
         61006 => "component ticket is invalid",
         61009 => "code is invalid",
@@ -62,6 +71,9 @@ fn text(errcode: i64) -> &'static str {
         61014 => "must use component token for component api",
         61015 => "must use api authorizer token for non-component api",
         61023 => "refresh_token is invalid",
+        76001 => "rid not found",
+        76003 => "cgi_path is invalid",
+        76021 => "cgi_path not found, please check",
         _ => "refused",
     }
 }

@@ -30,6 +30,7 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("callback-prefetch.json", "204", ""),
     ("callback-unknown-code.json", "400", "链接无效"),
     ("callback-with-state.json", "200", "沙箱咖啡馆"),
+    ("doctor.json", "ok", "\"ok\":true}"),
     ("events-authorized.json", "200", "success"),
     ("events-bad-signature.json", "403", ""),
     ("events-base64-body.json", "200", "success"),

@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod gateway;
 mod invocations;
+mod openapi;
 mod push_files;
 mod pushes;
 mod rules;
