@@ -5,9 +5,10 @@
 //! says what is true now and not what was true when the instance started.
 
 mod domain;
-mod platform;
+mod quota;
 mod setup;
 mod tables;
+mod ticket;
 mod wechat;
 
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
+use crate::store::StoreError;
 
 /// What is left over for the report.
 const FOR_REPORT: Duration = Duration::from_secs(2);
@@ -72,6 +74,13 @@ impl Check {
     fn not_checked(name: &'static str, why: &str, first: &str) -> Self {
         Self::bad(name, format!("not checked: {why}"), format!("mend {first} first"))
     }
+
+    /// An item of the Platform table that did not come.
+    fn unread(name: &'static str, error: &StoreError) -> Self {
+        let fix = "mend platform_table first; if that is as it should be, give the function's role dynamodb:GetItem \
+                   and dynamodb:UpdateItem on it, and kms:Decrypt on its key";
+        Self::bad(name, error.to_string(), fix)
+    }
 }
 
 impl App {
@@ -100,17 +109,20 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infa
 
 async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
     let services = Services::new(&app.config, &app.aws, app.http.clone(), app.clock.clone());
-    let (secret, tables, platform, wechat, domain) = tokio::join!(
-        setup::secret(&services, &app.config, deadline),
+    let config = &app.config;
+    let (secret, tables, ticket, wechat, note, domain) = tokio::join!(
+        setup::secret(&services, config, deadline),
         tables::checks(&services.store, deadline),
-        platform::checks(&services, &app.config, deadline),
+        ticket::check(&services, config, deadline),
         wechat::checks(&services, deadline),
-        domain::checks(&app.http, app.config.public_base_url.as_ref(), deadline),
+        quota::note(&services, config, deadline),
+        domain::checks(&app.http, config.public_base_url.as_ref(), deadline),
     );
-    let mut checks = vec![setup::configuration(&app.config), secret];
+    let mut checks = vec![setup::configuration(config), secret];
     checks.extend(tables);
-    checks.extend(platform);
+    checks.push(ticket);
     checks.extend(wechat);
+    checks.push(note);
     checks.extend(domain);
     checks
 }

@@ -3,21 +3,20 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use secrecy::SecretString;
 
 use super::Check;
+use super::quota::{self, Quotas};
 use crate::component::ComponentError;
 use crate::deadline::Deadline;
 use crate::services::Services;
-use crate::wechat::{CallError, Class, Greeting, Quota, Refusal};
+use crate::wechat::{CallError, Class, Greeting, Refusal};
 
 const WECHAT: &str = "wechat";
 const CLOCK: &str = "clock";
 const COMPONENT_TOKEN: &str = "component_token";
 const ALLOW_LIST: &str = "allow_list";
 const ADDRESS: &str = "address";
-const QUOTA: &str = "quota";
 
 /// How long minting may take: what comes after it needs the rest.
 const MINTING: Duration = Duration::from_secs(15);
@@ -26,33 +25,22 @@ const MINTING: Duration = Duration::from_secs(15);
 /// another.
 const SKEW: i64 = 60;
 
-/// Less than one part in so many left is too little.
-const LOW: i64 = 10;
-
-/// The endpoints that the platform lives by.
-const ENDPOINTS: [&str; 6] = [
-    "api_component_token",
-    "api_create_preauthcode",
-    "api_query_auth",
-    "api_authorizer_token",
-    "api_get_authorizer_info",
-    "api_get_authorizer_list",
-];
-
 /// An endpoint that WeChat does not have: the refusal to tell its quota has a `rid` and costs nothing.
 const NO_ENDPOINT: &str = "doctor";
 
 /// What WeChat answered to what was asked with a component token.
 struct Told {
     address: Result<IpAddr, CallError>,
-    quotas: Vec<(&'static str, Result<Quota, CallError>)>,
+    quotas: Quotas,
 }
 
 /// All that WeChat can be asked.
 pub(super) async fn checks(services: &Services, deadline: Deadline) -> Vec<Check> {
-    let (greeting, minted) =
-        tokio::join!(services.wechat.greet(deadline.remaining()), remint(services, deadline.within(MINTING)));
-    let now = services.clock.now();
+    let greet = async {
+        let greeting = services.wechat.greet(deadline.remaining()).await;
+        (greeting, services.clock.now())
+    };
+    let ((greeting, now), minted) = tokio::join!(greet, remint(services, deadline.within(MINTING)));
     let told = match &minted {
         Ok(token) => Ok(ask(services, token, deadline).await),
         Err(error) => Err(error),
@@ -64,7 +52,7 @@ pub(super) async fn checks(services: &Services, deadline: Deadline) -> Vec<Check
         component_token(told.err()),
         allow_list(&greeting, told),
         address(told),
-        quota(told),
+        told.map_or_else(|_| no_token(quota::QUOTA), |told| quota::check(&told.quotas)),
     ]
 }
 
@@ -79,30 +67,33 @@ async fn ask(services: &Services, token: &SecretString, deadline: Deadline) -> T
     let (address, quotas) = tokio::join!(
         async {
             match wechat.quota(token, NO_ENDPOINT, limit / 2).await {
-                Err(CallError::Refused(refusal)) if is_untold(&refusal) && !refusal.rid.is_empty() => {
+                Err(CallError::Refused(refusal)) if quota::is_untold(&refusal) && !refusal.rid.is_empty() => {
                     wechat.client_address(token, &refusal.rid, limit / 2).await
                 }
                 Err(error) => Err(error),
                 Ok(_) => Err(CallError::Unreachable("it refused nothing, and so gave no rid")),
             }
         },
-        join_all(ENDPOINTS.map(async |endpoint| (endpoint, wechat.quota(token, endpoint, limit).await))),
+        quota::ask(wechat, token, limit),
     );
     Told { address, quotas }
 }
 
 fn wechat(greeting: &Result<Greeting, CallError>) -> Check {
-    let fix = match greeting {
+    let error = match greeting {
         Ok(_) => return Check::good(WECHAT, "WeChat's API answers at WECHAT_API_BASE_URL"),
-        Err(CallError::Unreadable { .. }) => {
+        Err(error) => error,
+    };
+    let fix = match error {
+        CallError::Unreadable { .. } => {
             "check WECHAT_API_BASE_URL: something other than WeChat's API answers there, such as a proxy"
         }
-        Err(_) => {
+        _ => {
             "check WECHAT_API_BASE_URL and the path to it: a VPC needs private subnets with a route to a NAT gateway, \
              and a security group that lets HTTPS out"
         }
     };
-    Check::bad(WECHAT, greeting.as_ref().map_or_else(words, |_| String::new()), fix)
+    Check::bad(WECHAT, words(error), fix)
 }
 
 fn clock(greeting: &Result<Greeting, CallError>, now: i64) -> Check {
@@ -133,11 +124,7 @@ fn component_token(error: Option<&ComponentError>) -> Check {
     let call = match error {
         ComponentError::NoTicket => return Check::not_checked(COMPONENT_TOKEN, "no ticket", "ticket"),
         ComponentError::Secret(_) => return Check::not_checked(COMPONENT_TOKEN, "no secret", "secret"),
-        ComponentError::Store(error) => {
-            let fix = "mend platform_table first; if that is as it should be, give the function's role \
-                       dynamodb:GetItem and dynamodb:UpdateItem on it and kms:Decrypt on its key";
-            return Check::bad(COMPONENT_TOKEN, error.to_string(), fix);
-        }
+        ComponentError::Store(error) => return Check::unread(COMPONENT_TOKEN, error),
         ComponentError::Contended => {
             let fix = "run doctor again; if it lasts, look into the log of refresh";
             return Check::bad(COMPONENT_TOKEN, "none came in time", fix);
@@ -146,7 +133,7 @@ fn component_token(error: Option<&ComponentError>) -> Check {
     };
     let fix = match (call, call.class()) {
         (CallError::Refused(_), Class::TicketRejected) => {
-            "mend ticket first; WeChat was asked to push a new one, and does so within ten minutes"
+            "mend ticket first: WeChat, which is asked for a new one once an hour, must reach events with it"
         }
         (CallError::Refused(_), Class::AddressRefused) => "mend allow_list first",
         (CallError::Refused(_), Class::TokenRejected | Class::Misconfigured | Class::AccountBarred) => {
@@ -161,18 +148,14 @@ fn component_token(error: Option<&ComponentError>) -> Check {
 
 /// Whether any of the calls was refused for its address: with several NAT gateways it need not be all.
 fn allow_list(greeting: &Result<Greeting, CallError>, told: Result<&Told, &ComponentError>) -> Check {
-    let of = |error| match error {
-        &CallError::Refused(ref refusal) => Some(refusal),
-        _ => None,
-    };
     let greeted = greeting.as_ref().ok().map(|greeting| &greeting.refusal);
     let minting = match told {
-        Err(ComponentError::Call(error)) => of(error),
+        Err(ComponentError::Call(error)) => refusal(error),
         _ => None,
     };
     let asking = told.iter().flat_map(|told| {
         let errors = told.quotas.iter().filter_map(|(_, quota)| quota.as_ref().err());
-        errors.chain(told.address.as_ref().err()).filter_map(of)
+        errors.chain(told.address.as_ref().err()).filter_map(refusal)
     });
     let mut refusals = minting.into_iter().chain(asking).chain(greeted);
     if let Some(refusal) = refusals.find(|refusal| refusal.class() == Class::AddressRefused) {
@@ -184,8 +167,16 @@ fn allow_list(greeting: &Result<Greeting, CallError>, told: Result<&Told, &Compo
     }
 }
 
+fn refusal(error: &CallError) -> Option<&Refusal> {
+    match error {
+        CallError::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
 fn address_refused(refusal: &Refusal) -> Check {
-    let address = refusal.request_ip.as_deref().unwrap_or("an address that it does not name");
+    let address = refusal.request_ip.as_deref().filter(|address| !address.is_empty());
+    let address = address.unwrap_or("an address that it does not name");
     let detail = format!("WeChat refuses {address} (errcode {}, rid {})", refusal.errcode, refusal.rid);
     let fix = format!(
         "add {address} to the platform's allow-list (白名单IP地址列表) in WeChat's console, in the live version too \
@@ -214,46 +205,11 @@ fn address(told: Result<&Told, &ComponentError>) -> Check {
     }
 }
 
-fn quota(told: Result<&Told, &ComponentError>) -> Check {
-    let Ok(told) = told else { return no_token(QUOTA) };
-    let mut fix = None;
-    let parts: Vec<_> = told.quotas.iter().map(|(endpoint, quota)| match quota {
-        Ok(Quota { daily_limit, remain }) => {
-            let low = remain.saturating_mul(LOW) < *daily_limit;
-            if low {
-                fix = Some(
-                    "wait for midnight in Beijing; or reset the quota with clear_quota, ten times a month, and delete \
-                     the item quota#… of the platform table. Another system that uses the same platform spends the \
-                     same quota",
-                );
-            }
-            format!("{endpoint} {remain} of {daily_limit}{}", if low { ", nearly used up" } else { "" })
-        }
-        Err(CallError::Refused(refusal)) if is_untold(refusal) => {
-            format!("{endpoint}: WeChat does not tell (errcode {})", refusal.errcode)
-        }
-        Err(error) => {
-            fix = fix.or(Some(error.advice()));
-            format!("{endpoint}: {}", words(error))
-        }
-    }).collect();
-    let detail = format!("left today: {}", parts.join("; "));
-    match fix {
-        None => Check::good(QUOTA, detail),
-        Some(fix) => Check::bad(QUOTA, detail, fix),
-    }
-}
-
-/// Whether WeChat refuses to tell, and nothing else is wrong.
-fn is_untold(refusal: &Refusal) -> bool {
-    matches!(refusal.class(), Class::BadRequest | Class::AccountBarred | Class::Unknown)
-}
-
 fn no_token(name: &'static str) -> Check {
     Check::not_checked(name, "no component token", COMPONENT_TOKEN)
 }
 
 /// The error with the `rid` by which WeChat's support finds the request.
-fn words(error: &CallError) -> String {
+pub(super) fn words(error: &CallError) -> String {
     if error.rid().is_empty() { error.to_string() } else { format!("{error} (rid {})", error.rid()) }
 }

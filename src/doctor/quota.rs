@@ -1,0 +1,92 @@
+//! How many calls are left today, by WeChat's count and by our own note.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use secrecy::SecretString;
+
+use super::wechat::words;
+use super::{Check, bounded};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::services::Services;
+use crate::wechat::{CallError, Class, Client, Quota, Refusal};
+
+pub(super) const QUOTA: &str = "quota";
+
+/// The endpoints that the platform lives by.
+const ENDPOINTS: [&str; 6] = [
+    "api_component_token",
+    "api_create_preauthcode",
+    "api_query_auth",
+    "api_authorizer_token",
+    "api_get_authorizer_info",
+    "api_get_authorizer_list",
+];
+
+/// Less than one part in so many left is too little.
+const LOW: i64 = 10;
+
+/// What WeChat told of each endpoint.
+pub(super) type Quotas = Vec<(&'static str, Result<Quota, CallError>)>;
+
+pub(super) async fn ask(wechat: &Client, component_token: &SecretString, limit: Duration) -> Quotas {
+    join_all(ENDPOINTS.map(async |endpoint| (endpoint, wechat.quota(component_token, endpoint, limit).await)))
+        .await
+}
+
+pub(super) fn check(quotas: &Quotas) -> Check {
+    let mut fix = None;
+    let mut parts = Vec::new();
+    for (endpoint, quota) in quotas {
+        parts.push(match quota {
+            Ok(Quota { daily_limit, remain }) if remain.saturating_mul(LOW) < *daily_limit => {
+                fix = Some(
+                    "wait for midnight in Beijing; or reset the quota with clear_quota, ten times a month at most. \
+                     Another system that uses the same platform spends the same quota",
+                );
+                format!("{endpoint} {remain} of {daily_limit}, nearly used up")
+            }
+            Ok(Quota { daily_limit, remain }) => format!("{endpoint} {remain} of {daily_limit}"),
+            Err(CallError::Refused(refusal)) if is_untold(refusal) => {
+                format!("{endpoint}: WeChat does not tell (errcode {})", refusal.errcode)
+            }
+            Err(error) => {
+                fix = fix.or(Some(error.advice()));
+                format!("{endpoint}: {}", words(error))
+            }
+        });
+    }
+    let detail = format!("left today: {}", parts.join("; "));
+    match fix {
+        None => Check::good(QUOTA, detail),
+        Some(fix) => Check::bad(QUOTA, detail, fix),
+    }
+}
+
+/// Whether WeChat refuses to tell, and nothing else is wrong.
+pub(super) fn is_untold(refusal: &Refusal) -> bool {
+    matches!(refusal.class(), Class::BadRequest | Class::AccountBarred | Class::Unknown)
+}
+
+/// The note that keeps every run from asking for what is not there.
+pub(super) async fn note(services: &Services, config: &Config, deadline: Deadline) -> Check {
+    let name = "quota_note";
+    bounded(name, deadline, async {
+        match services.store.is_quota_exceeded(services.clock.now()).await {
+            Ok(false) => Check::good(name, "no quota is noted as used up"),
+            Ok(true) => Check::bad(
+                name,
+                "the day's quota of api_authorizer_token is noted as used up: no token is refreshed until midnight \
+                 in Beijing",
+                format!(
+                    "wait for midnight in Beijing; or reset the quota with clear_quota, and then delete the item \
+                     quota#{} of the platform table",
+                    config.component_appid
+                ),
+            ),
+            Err(error) => Check::unread(name, &error),
+        }
+    })
+    .await
+}
