@@ -420,7 +420,7 @@ async fn a_report_comes_in_time_whatever_hangs() {
     let scene = Scene::new().await;
     let sandbox = scene.with_gateway().await;
     let _held = [
-        scene.wechat.on("api_component_token").hold_before(),
+        scene.dynamodb.on("UpdateItem").hold_before(),
         scene.wechat.on("openapi/quota/get").hold_before(),
         scene.dynamodb.on("DescribeTable").hold_before(),
     ];
