@@ -77,6 +77,11 @@ impl DynamoDb {
             if let Some(request) = template::update_time_to_live(resource, name) {
                 self.call("UpdateTimeToLive", request).await;
             }
+            // The embedded one knows no backups.
+            if std::env::var(ENDPOINT_VARIABLE).is_ok() {
+                self.call("UpdateContinuousBackups", template::update_continuous_backups(resource, name))
+                    .await;
+            }
         }
     }
 

@@ -26,6 +26,12 @@ pub fn update_time_to_live(resource: &str, table_name: &str) -> Option<Value> {
     (!specification.is_null()).then_some(request)
 }
 
+/// A table's backups as the body of an `UpdateContinuousBackups` request.
+pub fn update_continuous_backups(resource: &str, table_name: &str) -> Value {
+    let specification = properties(resource)["PointInTimeRecoverySpecification"].take();
+    json!({"TableName": table_name, "PointInTimeRecoverySpecification": specification})
+}
+
 /// How long an invocation of a function may take.
 pub fn timeout(function: &str) -> Duration {
     let seconds = properties(function)["Timeout"].as_u64();
