@@ -20,7 +20,8 @@ usage: cargo run -p sandbox [-- COMMAND] [OPTIONS]
 
   --port PORT     the platform's port, default 9000; WeChat gets the next one and DynamoDB the one after
   --listen ADDR   the address to listen on, default 127.0.0.1; 0.0.0.0 lets containers in
-  --host NAME     with env: the name by which a container reaches this machine";
+  --host NAME     with env: the name by which a container reaches this machine
+  --push-to URL   only the simulated WeChat, for a platform that is deployed: its EventsUrl";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,9 +32,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = match &arguments.command {
-        Command::Serve => serve::run(arguments.listen, arguments.port).await,
-        Command::Invoke(file) => invoke::run(file).await,
+    let done = match arguments.command {
+        Command::Serve => match arguments.push_to {
+            None => serve::run(arguments.listen, arguments.port).await,
+            Some(events_url) => serve::run_wechat(arguments.listen, arguments.port, events_url).await,
+        },
+        Command::Invoke(file) => invoke::run(&file).await,
         Command::Env => serve::print_env(arguments.port, arguments.host.as_deref()).await,
     };
     match done {

@@ -12,15 +12,21 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How many runs are remembered.
 const REMEMBERED: usize = 8;
 
-/// The functions that nobody visits, warm, with their last results.
+/// What the clock drives, with the last results.
 #[derive(Clone)]
 pub(crate) struct Schedule {
     sandbox: Sandbox,
+    functions: Option<Functions>,
+    runs: Arc<Mutex<Vec<Run>>>,
+}
+
+/// The functions that nobody visits, warm.
+#[derive(Clone)]
+struct Functions {
     refresh: JsonInstance,
     reconcile: JsonInstance,
     token: JsonInstance,
     doctor: JsonInstance,
-    runs: Arc<Mutex<Vec<Run>>>,
 }
 
 /// One run, or several in a row that came to the same.
@@ -34,14 +40,18 @@ pub(crate) struct Run {
 
 impl Schedule {
     pub(crate) fn new(sandbox: &Sandbox) -> Self {
-        Self {
-            sandbox: sandbox.clone(),
+        let functions = Functions {
             refresh: sandbox.refresh(),
             reconcile: sandbox.reconcile(),
             token: sandbox.token(),
             doctor: sandbox.doctor(),
-            runs: Arc::default(),
-        }
+        };
+        Self { functions: Some(functions), ..Self::of_wechat(sandbox) }
+    }
+
+    /// Only what WeChat does. For a platform elsewhere, whose component token a second `refresh` would supersede.
+    pub(crate) fn of_wechat(sandbox: &Sandbox) -> Self {
+        Self { sandbox: sandbox.clone(), functions: None, runs: Arc::default() }
     }
 
     /// Ticks forever.
@@ -60,27 +70,31 @@ impl Schedule {
     }
 
     pub(crate) async fn refresh(&self) {
-        let result = self.refresh.run(json!({})).await;
+        let Some(Functions { refresh, .. }) = &self.functions else { return };
+        let result = refresh.run(json!({})).await;
         self.remember("refresh", summary(result));
     }
 
     pub(crate) async fn reconcile(&self) {
-        let result = self.reconcile.run(json!({"dry_run": false})).await;
+        let Some(Functions { reconcile, .. }) = &self.functions else { return };
+        let result = reconcile.run(json!({"dry_run": false})).await;
         self.remember("reconcile", summary(result));
     }
 
     pub(crate) async fn doctor(&self) {
-        let result = self.doctor.run(json!({})).await.map_err(|error| error.to_string());
+        let Some(Functions { doctor, .. }) = &self.functions else { return };
+        let result = doctor.run(json!({})).await.map_err(|error| error.to_string());
         self.remember("doctor", result.and_then(|report| verdict(&report)));
     }
 
     /// A service asks for an account's token, and says which one WeChat has just refused.
     pub(crate) async fn token(&self, authorizer_appid: &str) {
+        let Some(Functions { token, .. }) = &self.functions else { return };
         let record = self.sandbox.dynamodb.authorizer(authorizer_appid).await.unwrap_or_default();
         let stored = record["authorizer_access_token"].as_str();
         let refused = stored.filter(|token| !self.sandbox.wechat.accepts(token));
         let event = json!({"authorizer_appid": authorizer_appid, "rejected_access_token": refused});
-        let result = self.token.run(event).await;
+        let result = token.run(event).await;
         let verdict = |answer: Value| {
             let token = answer["authorizer_access_token"].as_str().unwrap_or_default();
             let verdict = if self.sandbox.wechat.accepts(token) { "accepts" } else { "refuses" };

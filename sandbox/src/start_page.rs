@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::RawForm;
 use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
+use reqwest::Url;
 use sandbox::Sandbox;
 
 use crate::schedule::Schedule;
@@ -20,11 +21,18 @@ use view::StartPage;
 pub(crate) struct State {
     sandbox: Sandbox,
     schedule: Schedule,
+    /// The launch page of a platform that is deployed elsewhere.
+    elsewhere: Option<String>,
 }
 
 impl State {
     pub(crate) fn new(sandbox: &Sandbox, schedule: &Schedule) -> Self {
-        Self { sandbox: sandbox.clone(), schedule: schedule.clone() }
+        Self { sandbox: sandbox.clone(), schedule: schedule.clone(), elsewhere: None }
+    }
+
+    /// For a platform that is deployed elsewhere: only what WeChat knows and does.
+    pub(crate) fn of_wechat(sandbox: &Sandbox, schedule: &Schedule, launch: &Url) -> Self {
+        Self { elsewhere: Some(launch.to_string()), ..Self::new(sandbox, schedule) }
     }
 }
 
@@ -41,7 +49,10 @@ pub(crate) fn router(state: State) -> Router {
 }
 
 async fn page(state: &State) -> String {
-    StartPage::of(&state.sandbox, &state.schedule).await.render().expect("the template renders")
+    StartPage::of(&state.sandbox, &state.schedule, state.elsewhere.as_deref())
+        .await
+        .render()
+        .expect("the template renders")
 }
 
 #[cfg(test)]
@@ -60,7 +71,7 @@ mod tests {
         let router = gateway::router(&[("EventsFunction", sandbox.events())], &sandbox.clock);
         tokio::spawn(axum::serve(listener, router).into_future());
         let schedule = Schedule::new(&sandbox);
-        State { sandbox, schedule }
+        State::new(&sandbox, &schedule)
     }
 
     async fn press(state: &State, form: &str) -> String {
@@ -138,12 +149,33 @@ mod tests {
     #[tokio::test]
     async fn doctor_says_that_all_is_well_and_what_is_not() {
         let sandbox = Sandbox::start().await.with_gateway().await;
-        let state = State { schedule: Schedule::new(&sandbox), sandbox };
+        let state = State::new(&sandbox, &Schedule::new(&sandbox));
         let page = press(&state, "action=doctor").await;
         assert!(page.contains("checks are ok"), "{page}");
         press(&state, "action=address").await;
         let page = press(&state, "action=doctor").await;
         assert!(page.contains("allow_list: WeChat refuses 203.0.113.7"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn for_a_platform_elsewhere_the_page_has_what_wechat_does_and_runs_no_function() {
+        let sandbox = Sandbox::start().await;
+        let launch = Url::parse("https://platform.example.com/authorize").expect("a URL");
+        let schedule = Schedule::of_wechat(&sandbox);
+        let state = State::of_wechat(&sandbox, &schedule, &launch);
+        let appid = "wx5a4db0c0ffee0001";
+        sandbox.wechat.authorize(appid, &[1, 15]);
+        for action in ["refresh", "reconcile", &format!("token&account={appid}"), "ticket"] {
+            press(&state, &format!("action={action}")).await;
+        }
+        schedule.tick().await;
+        assert!(sandbox.wechat.requests().is_empty());
+        let page = page(&state).await;
+        assert!(page.contains("href=\"https://platform.example.com/authorize?state=sandbox-demo\""));
+        assert!(page.contains("The merchant revokes") && page.contains("沙箱咖啡馆"));
+        for absent in ["Run refresh now", "Delete the record", "+10 min", "DynamoDB", "not in the table"] {
+            assert!(!page.contains(absent), "{absent}");
+        }
     }
 
     #[tokio::test]

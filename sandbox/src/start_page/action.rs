@@ -46,6 +46,9 @@ pub(super) const FAULTS: &[Group] = &[
     },
 ];
 
+/// Those of WeChat: the last group is of the tables here.
+pub(super) const WECHAT_FAULTS: &[Group] = FAULTS.split_at(FAULTS.len() - 1).0;
+
 /// How the time moves.
 pub(super) const CLOCK: &[Button] = &[
     button("clock-600", "+10 min"),

@@ -71,6 +71,23 @@ impl Authorizer {
     }
 }
 
+impl Authorizer {
+    /// The accounts that authorize the platform, as WeChat knows them: the records are in another table.
+    pub(super) fn all_at_wechat(sandbox: &Sandbox) -> Vec<Self> {
+        let accounts = sandbox.wechat.accounts().into_iter();
+        let authorized = accounts.filter(|account| sandbox.wechat.refresh_token(&account.appid).is_some());
+        authorized
+            .map(|account| Self {
+                name: account.nick_name,
+                authorized: true,
+                sets: permission_sets(sandbox, &account.appid),
+                appid: account.appid,
+                rows: Vec::new(),
+            })
+            .collect()
+    }
+}
+
 fn permission_sets(sandbox: &Sandbox, appid: &str) -> Vec<PermissionSet> {
     let accounts = sandbox.wechat.accounts();
     let account = accounts

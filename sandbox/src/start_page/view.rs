@@ -13,7 +13,10 @@ use crate::mask::Mask;
 use crate::schedule::{Run, Schedule};
 
 /// Where "Authorize an account" leads: the platform's own launch page.
-const LAUNCH: &str = "/authorize?state=sandbox-demo";
+const LAUNCH: &str = "/authorize";
+
+/// What it hands over.
+const LAUNCH_QUERY: &str = "?state=sandbox-demo";
 
 /// How many requests and how many pushes the page lists.
 const REQUESTS: usize = 12;
@@ -22,7 +25,9 @@ const PUSHES: usize = 6;
 #[derive(Template)]
 #[template(path = "start.html")]
 pub(super) struct StartPage {
-    launch: &'static str,
+    launch: String,
+    /// Whether the functions and their tables are somewhere else.
+    elsewhere: bool,
     authorizers: Vec<Authorizer>,
     ticket: String,
     component_token: String,
@@ -58,7 +63,7 @@ struct Switch {
 }
 
 impl StartPage {
-    pub(super) async fn of(sandbox: &Sandbox, schedule: &Schedule) -> Self {
+    pub(super) async fn of(sandbox: &Sandbox, schedule: &Schedule, elsewhere: Option<&str>) -> Self {
         let now = sandbox.clock.now();
         let mask = Mask::new(sandbox.wechat.secrets());
         let platform = sandbox.dynamodb.platform().await;
@@ -73,14 +78,20 @@ impl StartPage {
         }
         let records = sandbox.dynamodb.authorizers().await;
         let is_lost = |appid: &str| {
-            sandbox.wechat.refresh_token(appid).is_some()
+            elsewhere.is_none()
+                && sandbox.wechat.refresh_token(appid).is_some()
                 && !records.iter().any(|record| record["authorizer_appid"] == appid)
         };
         let (when, code) = sandbox.wechat.beside_redirect();
+        let authorizers = match elsewhere {
+            None => records.iter().map(|record| Authorizer::of(record, sandbox, &mask, now)).collect(),
+            Some(_) => Authorizer::all_at_wechat(sandbox),
+        };
         Self {
-            launch: LAUNCH,
+            launch: format!("{}{LAUNCH_QUERY}", elsewhere.unwrap_or(LAUNCH)),
+            elsewhere: elsewhere.is_some(),
             lost: sandbox.wechat.accounts().iter().filter(|account| is_lost(&account.appid)).count(),
-            authorizers: records.iter().map(|record| Authorizer::of(record, sandbox, &mask, now)).collect(),
+            authorizers,
             pushes: sandbox.wechat.deliveries().iter().rev().take(PUSHES).map(Line::of_push).collect(),
             when: switches(action::WHEN, &when),
             code: switches(action::CODE, &code),
@@ -91,7 +102,7 @@ impl StartPage {
             requests: sandbox.wechat.requests().iter().rev().take(REQUESTS).map(Line::of_request).collect(),
             faults,
             clock: ahead(now),
-            fault_groups: action::FAULTS,
+            fault_groups: if elsewhere.is_none() { action::FAULTS } else { action::WECHAT_FAULTS },
             clock_buttons: action::CLOCK,
         }
     }

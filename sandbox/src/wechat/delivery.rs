@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use axum::http::header;
+use reqwest::Url;
 use tokio::sync::watch;
 
 use super::WeChat;
@@ -151,7 +153,7 @@ impl Pushes {
         let url = self.settings().events_url.clone()?;
         let request = push.request();
         let url = format!("{url}{}{}", if url.contains('?') { '&' } else { '?' }, request.query);
-        let mut post = self.0.client.post(url).body(request.body);
+        let mut post = post(&self.0.client, &url).body(request.body);
         for (name, value) in request.headers.iter().filter(|(name, _)| name != "Host") {
             post = post.header(name, value);
         }
@@ -192,6 +194,18 @@ impl Pushes {
             }
         }
     }
+}
+
+/// A name that ends in .localhost is this machine (RFC 6761), which browsers know and resolvers may not.
+fn post(client: &reqwest::Client, url: &str) -> reqwest::RequestBuilder {
+    let parsed =
+        Url::parse(url).ok().filter(|url| url.host_str().is_some_and(|host| host.ends_with(".localhost")));
+    let Some(mut parsed) = parsed else { return client.post(url) };
+    let port = parsed.port().map_or(String::new(), |port| format!(":{port}"));
+    let host = format!("{}{port}", parsed.host_str().unwrap_or_default());
+    // With https the certificate's name would no longer fit, but nobody has one for such a name.
+    parsed.set_host(Some("127.0.0.1")).expect("an address is a host");
+    client.post(parsed).header(header::HOST, host)
 }
 
 /// The push beside a redirect.

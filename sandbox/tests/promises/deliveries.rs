@@ -121,3 +121,17 @@ async fn a_push_that_nobody_or_nobody_happily_answers_is_remembered_as_that() {
     assert!(sandbox.wechat.deliveries().iter().all(|delivery| !delivery.succeeded()));
     assert_eq!(sandbox.wechat.deliveries().len(), 2);
 }
+
+#[tokio::test]
+async fn a_name_under_localhost_is_this_machine_and_stays_the_host() {
+    let (sandbox, _) = platform().await;
+    let listener = sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+    let port = listener.local_addr().expect("it is bound").port();
+    let hosts = axum::Router::new()
+        .fallback(async |headers: axum::http::HeaderMap| headers["host"].to_str().expect("text").to_owned());
+    tokio::spawn(axum::serve(listener, hosts).into_future());
+    let name = format!("a1b2c3d4.execute-api.localhost:{port}");
+    sandbox.wechat.set_events_url(Some(&format!("http://{name}/events")));
+    let delivery = sandbox.wechat.deliver(sandbox.wechat.push_ticket()).await.expect("a URL");
+    assert_eq!(delivery.body, name);
+}
