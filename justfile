@@ -29,6 +29,10 @@ build *ARGS:
 deploy *ARGS: build
     sam deploy {{ ARGS }}
 
+# Deploys to an emulator of AWS on this machine and prints the address to open; Ctrl-C ends it.
+deploy-local:
+    bash .ci/run deploy-local
+
 # Follows a function's log. Everything of a support id: `just logs callback 1d --filter-pattern '"<support id>"'`.
 logs FUNCTION='callback' SINCE='10m' *ARGS='--follow':
     aws logs tail /aws/lambda/{{ STACK }}/{{ FUNCTION }} --since {{ SINCE }} --format short {{ ARGS }}

@@ -1,0 +1,434 @@
+#!/usr/bin/env python3
+"""The gate's step that deploys. What `sam build` left goes to an emulator of AWS with `sam deploy`, a merchant is
+walked through the deployed functions against the simulated WeChat, every function is run, and the stack is updated
+and deleted. With --keep it stops after the deployment and leaves everything running, to be tried in a browser.
+
+The emulator is ministack, which runs each function as a process of this machine, with the policies of its role. Where
+it differs from AWS, a comment that begins with "On AWS" says so. Besides those places it encrypts nothing, so that no
+permission on the key is needed, has no certificate, throttles nothing, and delivers neither failed runs to the queue
+nor changes to the bus.
+"""
+
+import argparse
+import hashlib
+import html
+import json
+import os
+import re
+import signal
+import sys
+import time
+import urllib.parse
+
+import boto3
+from botocore.exceptions import ClientError
+
+# The tree stays clean.
+sys.dont_write_bytecode = True
+from programs import (
+    COMPONENT_APPID, ROOT, Failure, build_sandbox, environment, expect, fact, free_port, main, request, say, until,
+)
+from stack import ACCOUNT, STACK, WORK, Deployment, install_emulator
+
+KEY = {"authorizer_appid": ACCOUNT, "component_appid": COMPONENT_APPID}
+SETS = ["1", "2", "15"]
+STATE = "order-4711.proof"
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Ten minutes: five times what it takes.
+LIMIT = 600
+
+
+# ---- What is proved, in this order.
+
+
+def deploy(stack):
+    stack.deploy()
+    expect(stack.status == "CREATE_COMPLETE", "sam deploy creates the stack", stack.status)
+    routes = stack.add_routes()
+    expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", "POST /events"]
+    expect(routes == expected, f"its API routes {', '.join(routes)}")
+    stack.start_wechat()
+
+
+def push_ticket(stack):
+    """Until one is stored: a function keeps the secret that it has for a while, if that one can be one."""
+    def pushed():
+        stack.press("ticket")
+        return stack.platform_item("ticket#")
+    until("a ticket is stored", pushed, seconds=90, every=2)
+
+
+def come_to_life(stack):
+    """From a fresh stack to a platform that is ready."""
+    answer = stack.api("GET", "/authorize")
+    expect(answer.status == 503 and "retry-after" in answer.headers,
+           "before the secret and a ticket, the launch page says that the platform is not ready", answer.status)
+    stack.wechat.wait_for(r"^wechat +pushed component_verify_ticket (?!200)")
+    expect(stack.platform_item("ticket#") is None, "a push is refused while the secret is the template's placeholder")
+    stack.put_secret()
+    push_ticket(stack)
+    fact("the secret is put, and a ticket that WeChat pushes is in the Platform table")
+
+
+def launch(stack):
+    """The merchant presses the launch page's button; the address of WeChat's page that it leads to."""
+    answer = stack.api("GET", f"/authorize?state={STATE}")
+    expect(answer.status == 200, "the launch page answers 200", answer.status)
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]+)"', answer.body)]
+    link = next((link for link in links if link.startswith("https://mp.weixin.qq.com/")), "")
+    link = urllib.parse.urlsplit(link)
+    query = dict(urllib.parse.parse_qsl(link.query))
+    stack.secrets.add(query.get("pre_auth_code", "preauthcode@@@"))
+    domain = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"]).hostname
+    expect(query.get("component_appid") == COMPONENT_APPID
+           and query.get("pre_auth_code", "").startswith("preauthcode@@@")
+           and query.get("redirect_uri") == f"https://{domain}/callback?state={STATE}",
+           "its link to mp.weixin.qq.com names the platform, a pre_auth_code and the API's own redirect")
+    return f"{link.path}?{link.query}", query
+
+
+def consent(stack, page, query):
+    """On AWS the link's host is WeChat's own; no parameter changes it. Here the same page of the simulated WeChat is
+    opened instead. Returns the redirect."""
+    origin = f"http://{stack.outputs['AuthorizationHost']}/"
+    answer = request("GET", stack.wechat_address, page, {"Referer": origin})
+    expect(answer.status == 200 and ACCOUNT in answer.body, "WeChat takes the link and asks for consent")
+    fields = [*query.items(), ("account", ACCOUNT), *(("set", number) for number in SETS)]
+    answer = request("POST", stack.wechat_address, page.split("?")[0],
+                     {"Content-Type": "application/x-www-form-urlencoded"}, urllib.parse.urlencode(fields))
+    redirect = urllib.parse.urlsplit(answer.headers.get("location", ""))
+    code = dict(urllib.parse.parse_qsl(redirect.query)).get("auth_code")
+    expect(answer.status == 302 and code, "the merchant agrees, and WeChat redirects with a code", answer.status)
+    stack.secrets.add(code)
+    # On AWS the browser goes to https; the emulator's API has no certificate, and only its port.
+    return f"{redirect.path}?{redirect.query}", code
+
+
+def authorize(stack):
+    page, query = launch(stack)
+    redirect, code = consent(stack, page, query)
+
+    def confirmed():
+        # 202 while the push of the same code is being worked on; the page loads itself again.
+        answer = stack.api("GET", redirect)
+        if answer.status not in (200, 202):
+            raise Failure(f"the redirect answers {answer.status}")
+        return answer if answer.status == 200 else None
+    first = until("the redirect is confirmed", confirmed, seconds=30, every=1)
+    expect("授权成功" in first.body and ACCOUNT in first.body, "the redirect answers with the confirmation page")
+
+    record = stack.record()
+    expect(record is not None and record["status"] == "authorized" and record["component_appid"] == COMPONENT_APPID
+           and record.get("authorizer_access_token") and record.get("authorizer_refresh_token"),
+           "the record has both tokens")
+    left = int(record["access_token_expires_at"]) - time.time()
+    expect(7000 < left <= 7200, "its access token is good for two hours", left)
+    expect(record["state"] == STATE, "it has the state of the launch")
+    expect(sorted(map(int, record["permission_set_ids"])) == sorted(map(int, SETS)), "it has the permission sets")
+    digest = hashlib.sha256(code.encode()).hexdigest()
+    claim = stack.platform_item(f"code#{COMPONENT_APPID}#{digest}")
+    expect(claim is not None and claim["status"] == "done" and claim["authorizer_appid"] == ACCOUNT,
+           "the claim on the code is done")
+
+    stack.wechat.wait_for(r"^wechat +pushed authorized 200 ")
+    again = stack.api("GET", redirect)
+    # Only the support id is another: it is the invocation's.
+    same = re.sub(UUID, "", again.body) == re.sub(UUID, "", first.body)
+    expect(again.status == 200 and same, "loaded again, the page is the same", again.status)
+    expect(stack.calls("api_query_auth") == 1, "redirect, push and reload came to one api_query_auth",
+           stack.calls("api_query_auth"))
+
+
+def measure(stack):
+    """The Embedded Metric Format: CloudWatch makes metrics of such lines."""
+    found = [line for line in stack.log("CallbackLogs") if '"_aws"' in line and '"CloudWatchMetrics"' in line]
+    expect(found, "the callback's log has metrics in the Embedded Metric Format")
+
+
+def give_tokens(stack):
+    """As a service asks for them."""
+    record = stack.record()
+    answer = stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT})
+    names = {"authorizer_appid", "component_appid", "authorizer_access_token", "access_token_expires_at",
+             "permission_set_ids"}
+    expect(set(answer) == names and record["authorizer_refresh_token"] not in json.dumps(answer),
+           "token answers without the refresh token", sorted(answer))
+    expect(answer["authorizer_access_token"] == record["authorizer_access_token"], "it is the record's token")
+    stack.press("stale", account=ACCOUNT)
+    refused = answer["authorizer_access_token"]
+    answer = stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT, "rejected_access_token": refused})
+    stack.secrets.add(answer["authorizer_access_token"])
+    call = "/cgi-bin/user/get?" + urllib.parse.urlencode({"access_token": answer["authorizer_access_token"]})
+    called = json.loads(request("GET", stack.wechat_address, call).body)
+    expect(answer["authorizer_access_token"] != refused and called.get("total") == 0,
+           "for a token that WeChat has refused it gives another, which WeChat accepts", called.get("errcode"))
+
+
+def denied(call):
+    """Whether AWS refuses the call."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+    return False
+
+
+def keep_services_apart(stack):
+    """A service that has the policies which the stack gives away, and nothing else."""
+    iam, user = stack.client("iam"), "service"
+    iam.create_user(UserName=user)
+    for policy in ("ReadAccessTokensPolicyArn", "InvokeTokenPolicyArn"):
+        iam.attach_user_policy(UserName=user, PolicyArn=stack.outputs[policy])
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    credentials = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+    table = stack.table("AuthorizersTableName", **credentials)
+    item = table.get_item(Key=KEY, ProjectionExpression="authorizer_access_token")["Item"]
+    expect(item["authorizer_access_token"] == stack.record()["authorizer_access_token"],
+           "a service with the stack's policies reads the access token")
+    expect(denied(lambda: table.get_item(Key=KEY))
+           and denied(lambda: table.get_item(Key=KEY, ProjectionExpression="authorizer_refresh_token"))
+           and denied(table.scan)
+           and denied(lambda: stack.table("PlatformTableName", **credentials).scan()),
+           "it can read neither refresh tokens nor whole records nor the Platform table")
+    functions = boto3.client("lambda", endpoint_url=stack.endpoint, region_name="us-east-1", **credentials)
+    event = json.dumps({"authorizer_appid": ACCOUNT}).encode()
+    answer = functions.invoke(FunctionName=stack.outputs["TokenFunctionName"], Payload=event)
+    expect("FunctionError" not in answer
+           and denied(lambda: functions.invoke(FunctionName=stack.resources["ReconcileFunction"], Payload=b"{}")),
+           "it can invoke token and nothing else")
+
+
+def need_the_policy(stack):
+    """That the functions' policies suffice is shown by all of this; that they are needed, by taking one away."""
+    iam = stack.client("iam")
+    role = stack.resources["TokenFunctionRole"]
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
+    for name in names:
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    try:
+        stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT})
+        error = "none"
+    except Failure as failure:
+        error = str(failure)
+    for name, document in documents.items():
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+    expect(names and "TemporarilyUnavailable" in error, "without its policy, token reads nothing", error)
+    stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT})
+
+
+def refresh(stack):
+    counts = {"refreshed", "failed", "revoked", "pending_finished", "remaining"}
+
+    def refreshed():
+        before = stack.record()
+        stack.table("AuthorizersTableName").update_item(
+            Key=KEY,
+            UpdateExpression="SET refresh_at = :past", ExpressionAttributeValues={":past": int(time.time()) - 60})
+        answer = stack.invoke("RefreshFunction", {})
+        if set(answer) != counts or answer["failed"]:
+            raise Failure(f"refresh answers {answer}")
+        # The schedule may have been faster this time.
+        after = stack.record()
+        changed = after["authorizer_access_token"] != before["authorizer_access_token"]
+        return changed and answer["refreshed"] == 1 and after["authorizer_refresh_token"]
+    until("refresh refreshes a token that is due", refreshed, seconds=30)
+    fact("refresh counts one token that was due, and the record has another")
+
+
+def reconcile(stack):
+    counts = {"listed", "restored", "revoked", "unchanged", "failed", "complete"}
+    lost = stack.record()
+    stack.table("AuthorizersTableName").delete_item(Key=KEY)
+    answer = stack.invoke("ReconcileFunction", {"dry_run": True})
+    expect(set(answer) == counts and answer["restored"] == 1 and stack.record() is None,
+           "reconcile finds a lost record, and with dry_run writes none", answer)
+    answer = stack.invoke("ReconcileFunction", {"dry_run": False})
+    record = stack.record()
+    expect(answer["restored"] == 1 and answer["complete"] and record is not None
+           and record["authorizer_refresh_token"] == lost["authorizer_refresh_token"]
+           and record.get("authorizer_access_token"),
+           "without, it restores the record and its refresh token from WeChat's list", answer)
+
+
+def examine(stack, ready):
+    """What doctor says of the deployed stack."""
+    answer = stack.invoke("DoctorFunction", {})
+    wrong = [check for check in answer["checks"] if not check["ok"]]
+    shown = [f"{check['name']}: {check['detail']}" for check in wrong]
+    well_formed = all({"name", "ok", "detail", "fix"} <= set(check) for check in answer["checks"])
+    expect(well_formed and answer["checks"], f"doctor checks {len(answer['checks'])} things")
+    if ready:
+        expect(answer["ok"] and not wrong, "and finds nothing wrong", shown)
+    else:
+        expect(not answer["ok"] and all(check["fix"] for check in wrong),
+               "and before the secret is put, says what is wrong and how to mend it", shown)
+
+
+def run_by_schedule(stack):
+    """Every minute: a run more than were invoked here."""
+    def runs():
+        return len([line for line in stack.log("RefreshLogs") if "run finished" in line])
+    until("the schedule runs refresh", lambda: runs() > stack.invocations["RefreshFunction"], seconds=90, every=1)
+    fact("the schedule runs refresh")
+
+
+def keep_secrets(stack):
+    log = "\n".join(line for group in stack.log_groups() for line in stack.log(group))
+    stack.items("PlatformTableName")
+    expect("grant stored" in log and "run finished" in log, "the functions' logs are in the groups of the template")
+    log += stack.emulator.printed() + stack.wechat.printed()
+    expect(stack.mask(log) == log, f"none of {len(stack.secrets)} codes, tokens, tickets and secrets is in a log")
+
+
+def revoke(stack):
+    stack.press("revoke", account=ACCOUNT)
+    record = stack.record()
+    tokens = {"authorizer_access_token", "authorizer_refresh_token"}
+    expect(record["status"] == "unauthorized" and not tokens & set(record),
+           "the merchant revokes, and the push takes the tokens out of the record", record["status"])
+
+
+def update(stack):
+    before = dict(stack.resources)
+    stack.deploy(RequireState="true")
+    expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with another parameter", stack.status)
+    lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "CallbackFunction"]
+    expect(all(stack.resources[name] == before[name] for name in lasting), f"it keeps {', '.join(lasting)}")
+    answer = stack.api("GET", "/callback?auth_code=queryauthcode%40%40%40unknown&expires_in=3600")
+    expect(answer.status == 403, "RequireState=true holds: a redirect without a state is refused", answer.status)
+    expect(stack.record() is not None, "the record is still there")
+
+
+def delete(stack):
+    stack.sam("delete", "--no-prompts", "--stack-name", STACK, "--region", "us-east-1")
+    try:
+        stacks = stack.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError:
+        stacks = []
+    expect(all(found["StackStatus"] == "DELETE_COMPLETE" for found in stacks), "sam delete deletes the stack")
+    functions = stack.client("lambda").list_functions()["Functions"]
+    expect(not [f for f in functions if f["FunctionName"].startswith(STACK)], "its functions are gone")
+    for table in ("AuthorizersTableName", "PlatformTableName"):
+        found = stack.client("dynamodb").describe_table(TableName=stack.outputs[table])["Table"]
+        expect(found["TableStatus"] == "ACTIVE" and found["DeletionProtectionEnabled"] and stack.items(table),
+               f"{table.removesuffix('Name')} is retained, protected, and has its items")
+    key = stack.client("kms").describe_key(KeyId=stack.outputs["TablesKeyArn"])["KeyMetadata"]
+    expect(key["KeyState"] == "Enabled", "the key is retained", key["KeyState"])
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.outputs["ComponentSecretArn"])
+    expect("component_appsecret" in json.loads(secret["SecretString"])
+           and "replace-me" not in secret["SecretString"], "the secret is retained as it was put")
+
+
+def pending(step):
+    """A step whose other half is on another branch."""
+    def tried(stack):
+        try:
+            step(stack)
+        except Failure as failure:
+            say(f"  --  not yet: {failure}")
+    return tried
+
+
+def prove():
+    """All of it, on ports that nobody uses."""
+    def give_up(*_):
+        raise Failure(f"not done after {LIMIT} s")
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LIMIT)
+    port = free_port(4)
+    with_stack(Deployment(port, port + 1), [
+        deploy, pending(lambda stack: examine(stack, ready=False)), come_to_life, authorize, pending(measure),
+        give_tokens, keep_services_apart, need_the_policy, refresh, reconcile, pending(lambda stack: examine(stack, ready=True)),
+        revoke, run_by_schedule, keep_secrets, update, delete,
+    ])
+
+
+def with_stack(stack, steps):
+    begun = time.monotonic()
+    try:
+        stack.start_emulator()
+        for step in steps:
+            step(stack)
+        say(f"  done in {time.monotonic() - begun:.0f} s")
+    except BaseException as error:
+        if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            stack.show_logs()
+        raise
+    finally:
+        stack.end()
+
+
+# ---- To be tried in a browser.
+
+
+def lead_browsers(stack):
+    """On AWS a browser reaches the API by https and WeChat's pages at WeChat. Here the functions with pages are
+    told of the emulator's address and the simulated WeChat, with variables that are no parameters of the template."""
+    stack.add_routes()
+    address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
+    for function in ("AuthorizeFunction", "CallbackFunction"):
+        name = stack.resources[function]
+        deployed = stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
+        stack.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {
+            **deployed["Variables"],
+            "PUBLIC_BASE_URL": f"{address.scheme}://{address.netloc}",
+            "WECHAT_PC_BASE_URL": f"http://{stack.wechat_address}",
+            "WECHAT_MOBILE_BASE_URL": f"http://{stack.wechat_address}",
+        }})
+    stack.start_wechat()
+    stack.put_secret()
+    push_ticket(stack)
+
+
+def stay(stack):
+    say(f"""
+  Open http://127.0.0.1:{stack.sandbox_port}/
+
+  The launch page is      {stack.outputs["AuthorizeUrl"]}
+  The simulated WeChat is http://{stack.wechat_address}
+  AWS is                  {stack.endpoint}, for example
+
+    export AWS_ENDPOINT_URL={stack.endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+    aws dynamodb scan --table-name {stack.outputs["AuthorizersTableName"]}
+    sam remote invoke ReconcileFunction --stack-name {STACK} --event '{{"dry_run": true}}'
+
+  A browser must take names under .localhost for this machine; Chrome and Firefox do.
+  The functions' log is in {(WORK / "emulator.log").relative_to(ROOT)}. Ctrl-C ends everything.
+""")
+    while all(program.process.poll() is None for program in stack.programs):
+        time.sleep(1)
+    raise Failure("a program has ended")
+
+
+def keep():
+    """Where a person expects them, or on other ports if those are taken."""
+    ports = [free_port(1, first=4566), free_port(3, first=9000)]
+    with_stack(Deployment(*ports), [lambda stack: stack.deploy(), lead_browsers, stay])
+
+
+def step():
+    arguments = argparse.ArgumentParser(description=__doc__.split(". ")[0])
+    arguments.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    arguments = arguments.parse_args()
+    if not (ROOT / ".aws-sam" / "build" / "template.yaml").exists():
+        raise Failure("nothing is built: run sam build")
+    WORK.mkdir(parents=True, exist_ok=True)
+    install_emulator()
+    build_sandbox()
+    # From here on nothing but this machine is asked.
+    offline = environment(NO_PROXY="*")
+    os.environ.clear()
+    os.environ.update(offline)
+    if arguments.keep:
+        try:
+            keep()
+        except KeyboardInterrupt:
+            say("\nended")
+    else:
+        prove()
+
+
+if __name__ == "__main__":
+    main(step)

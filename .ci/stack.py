@@ -1,0 +1,213 @@
+"""An emulator of AWS with the stack in it, and the simulated WeChat beside it."""
+
+import collections
+import json
+import re
+import shutil
+import subprocess
+import sys
+import urllib.parse
+
+import boto3
+from botocore.config import Config
+
+from programs import ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, request, run, say, start_sandbox
+
+WORK = ROOT / "target" / "deployment"
+STACK = "wechat-authorizer"
+# The sandbox's account that this is tried with.
+ACCOUNT = "wx5a4db0cb00c50003"
+
+
+def install_emulator():
+    """In an environment of its own, kept for the next run while the pins are the same."""
+    pins, installed = ROOT / ".ci" / "requirements-emulator.txt", WORK / "emulator" / "requirements.txt"
+    if not installed.exists() or installed.read_text() != pins.read_text():
+        shutil.rmtree(WORK / "emulator", ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", WORK / "emulator"], check=True, timeout=120)
+        pip = [WORK / "emulator" / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--requirement", pins], check=True, timeout=600)
+        shutil.copy(pins, installed)
+
+
+class Deployment:
+    """The emulator, the stack in it, and the simulated WeChat."""
+
+    def __init__(self, port, wechat_port):
+        self.address = f"127.0.0.1:{port}"
+        self.endpoint = f"http://{self.address}"
+        # The sandbox's start page. Its WeChat is on the next port.
+        self.sandbox_port = wechat_port
+        self.wechat_address = f"127.0.0.1:{wechat_port + 1}"
+        self.programs = []
+        self.clients = {}
+        self.resources = {}
+        self.secrets = set()
+        self.invocations = collections.Counter()
+        self.emulator = self.wechat = None
+
+    # ---- The parts.
+
+    def start_emulator(self):
+        shutil.rmtree(WORK / "tmp", ignore_errors=True)
+        (WORK / "tmp").mkdir(parents=True)
+        port = self.address.split(":")[1]
+        self.emulator = Program(
+            "the emulator", [WORK / "emulator" / "bin" / "ministack"], WORK / "emulator.log",
+            BIND_HOST="127.0.0.1", GATEWAY_PORT=port, TMPDIR=str(WORK / "tmp"), IOT_MTLS_ENABLED="0",
+            # Whoever calls needs a policy that allows it, the functions too.
+            AUTH="true",
+            # On AWS the functions find AWS by themselves, and Lambda tells them of their LoggingConfig. Here they
+            # inherit both.
+            AWS_ENDPOINT_URL=self.endpoint, AWS_LAMBDA_LOG_FORMAT="JSON",
+        )
+        self.programs.append(self.emulator)
+        self.emulator.wait_for(r"Ready")
+
+    def start_wechat(self):
+        self.wechat = start_sandbox(
+            self.sandbox_port, WORK / "sandbox.log", "--push-to", self.outputs["EventsUrl"])
+        self.programs.append(self.wechat)
+
+    def end(self):
+        for program in reversed(self.programs):
+            program.end()
+        # The functions' binaries, a copy for each.
+        shutil.rmtree(WORK / "tmp", ignore_errors=True)
+
+    def client(self, service):
+        if service not in self.clients:
+            config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 1})
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.endpoint, region_name="us-east-1", config=config)
+        return self.clients[service]
+
+    # ---- The stack.
+
+    def sam(self, *arguments, seconds=120):
+        run(["sam", *arguments], WORK / "sam.log", seconds, AWS_ENDPOINT_URL=self.endpoint)
+
+    def deploy(self, **parameters):
+        """As an operator does, with the bucket that SAM makes by itself; only the question is left out."""
+        values = {
+            "ComponentAppid": COMPONENT_APPID,
+            "Architecture": ARCHITECTURE,
+            "WechatApiBaseUrl": f"http://{self.wechat_address}",
+            **parameters,
+        }
+        self.sam("deploy", "--no-confirm-changeset", "--parameter-overrides",
+                 *(f"{name}={value}" for name, value in values.items()))
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        self.status = stack["StackStatus"]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        resources = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        self.resources = {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in resources}
+
+    def add_routes(self):
+        """On AWS the API has its routes from the Body that SAM made of the functions' events. The emulator ignores a
+        Body, so they are made from it here, and the Body itself is what is tested."""
+        template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")
+        template = template["TemplateBody"]
+        template = json.loads(template) if isinstance(template, str) else template
+        gateway, api = self.client("apigatewayv2"), self.resources["Api"]
+        routes = []
+        for path, methods in template["Resources"]["Api"]["Properties"]["Body"]["paths"].items():
+            for method, operation in methods.items():
+                integration = operation["x-amazon-apigateway-integration"]
+                function = re.search(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"]).group(1)
+                arn = self.client("lambda").get_function(FunctionName=self.resources[function])
+                made = gateway.create_integration(
+                    ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=arn["Configuration"]["FunctionArn"],
+                    PayloadFormatVersion=integration["payloadFormatVersion"])
+                route = f"{method.upper()} {path}"
+                gateway.create_route(ApiId=api, RouteKey=route, Target=f"integrations/{made['IntegrationId']}")
+                routes.append(route)
+        return sorted(routes)
+
+    def put_secret(self):
+        """What the sandbox's `env` prints is what an operator copies from WeChat's console."""
+        secret = json.loads(request("GET", f"127.0.0.1:{self.sandbox_port}", "/env").body)["COMPONENT_SECRET"]
+        self.secrets.update(json.loads(secret).values())
+        self.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["ComponentSecretArn"], SecretString=secret)
+
+    def api(self, method, path, **headers):
+        """A visit of the deployed API. On AWS the API has a name of its own and a certificate; the emulator goes by
+        the Host."""
+        host = self.outputs["AuthorizationHost"]
+        visitor = {"Accept": "text/html", "Accept-Language": "zh-CN", "User-Agent": "Mozilla/5.0", **headers}
+        return request(method, self.address, path, {"Host": host, **visitor})
+
+    def invoke(self, function, event):
+        """The result of a deployed function, which must not be an error."""
+        if function not in self.resources:
+            raise Failure(f"the stack has no {function}")
+        self.invocations[function] += 1
+        answer = self.client("lambda").invoke(
+            FunctionName=self.resources[function], Payload=json.dumps(event).encode())
+        payload = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise Failure(f"{function} ended with {payload.get('errorType')}: {payload.get('errorMessage')}")
+        return payload
+
+    def press(self, action, **fields):
+        """A button of the sandbox's start page."""
+        form = urllib.parse.urlencode({"action": action, **fields})
+        answer = request("POST", f"127.0.0.1:{self.sandbox_port}", "/sandbox",
+                         {"Content-Type": "application/x-www-form-urlencoded"}, form)
+        if answer.status != 303:
+            raise Failure(f"the start page answers {action} with {answer.status}")
+
+    # ---- What there is to see.
+
+    def table(self, output, **credentials):
+        tables = boto3.resource("dynamodb", endpoint_url=self.endpoint, region_name="us-east-1", **credentials)
+        return tables.Table(self.outputs[output])
+
+    def items(self, output):
+        items = self.table(output).scan(ConsistentRead=True)["Items"]
+        # What must not be in any log.
+        secret = ["authorizer_access_token", "authorizer_refresh_token", "component_access_token",
+                  "component_verify_ticket", "code"]
+        self.secrets.update(item[name] for item in items for name in secret if item.get(name))
+        return items
+
+    def platform_item(self, kind):
+        return next((item for item in self.items("PlatformTableName") if item["pk"].startswith(kind)), None)
+
+    def record(self):
+        items = self.items("AuthorizersTableName")
+        return next((item for item in items if item["authorizer_appid"] == ACCOUNT), None)
+
+    def calls(self, endpoint):
+        """How often WeChat was asked, by the sandbox's own account."""
+        return len(re.findall(rf"^wechat +{endpoint} ", self.wechat.printed(), re.MULTILINE))
+
+    def log_groups(self):
+        return [name for name in self.resources if name.endswith("Logs")]
+
+    def log(self, group):
+        """The lines of a log group of the template."""
+        lines = []
+        pages = self.client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=self.resources[group]):
+            lines += [event["message"] for event in page["events"]]
+        return lines
+
+    def mask(self, text):
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "***").replace(urllib.parse.quote(secret, safe=""), "***")
+        return text
+
+    def show_logs(self):
+        """For whoever reads that a step failed."""
+        for program in self.programs:
+            say(f"\nthe last lines of {program.name}:")
+            say(self.mask("\n".join(program.printed().splitlines()[-60:])))
+        for group in self.log_groups():
+            try:
+                lines = self.log(group)[-20:]
+            except Exception:  # Whatever it is, it is not what failed.
+                continue
+            say(f"\nthe last lines of {group}:")
+            say(self.mask("\n".join(lines)))
