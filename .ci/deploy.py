@@ -202,7 +202,8 @@ def keep_services_apart(stack):
 def need_the_policy(stack):
     """That the functions' policies suffice is shown by all of this; that they are needed, by taking one away."""
     iam = stack.client("iam")
-    role = stack.resources["TokenFunctionRole"]
+    token = stack.client("lambda").get_function_configuration(FunctionName=stack.resources["TokenFunction"])
+    role = token["Role"].split("/")[-1]
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
     for name in names:
@@ -214,7 +215,7 @@ def need_the_policy(stack):
         error = str(failure)
     for name, document in documents.items():
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-    expect(names and "TemporarilyUnavailable" in error, "without its policy, token reads nothing", error)
+    expect(names and "TemporarilyUnavailable" in error, "without the policies of its role, token reads nothing", error)
     stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT})
 
 
