@@ -56,8 +56,7 @@ pub struct Check {
     pub ok: bool,
     /// What was found. Never a secret.
     pub detail: String,
-    /// What to do; absent where there is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What to do; null where there is nothing.
     pub fix: Option<String>,
 }
 
