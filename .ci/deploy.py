@@ -47,6 +47,7 @@ def deploy(stack):
     routes = stack.add_routes()
     expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", "POST /events"]
     expect(routes == expected, f"its API routes {', '.join(routes)}")
+    stack.finish_tables()
     stack.start_wechat()
 
 
@@ -256,15 +257,17 @@ def reconcile(stack):
 def examine(stack, ready):
     """What doctor says of the deployed stack."""
     answer = stack.invoke("DoctorFunction", {})
-    wrong = [check for check in answer["checks"] if not check["ok"]]
-    shown = [f"{check['name']}: {check['detail']}" for check in wrong]
-    well_formed = all({"name", "ok", "detail", "fix"} <= set(check) for check in answer["checks"])
-    expect(well_formed and answer["checks"], f"doctor checks {len(answer['checks'])} things")
+    wrong = {check["name"]: check for check in answer["checks"] if not check["ok"]}
+    expect(len(answer["checks"]) > len(wrong) and answer["ok"] == (not wrong)
+           and all(check["detail"] for check in answer["checks"]) and all(check["fix"] for check in wrong.values()),
+           f"doctor checks {len(answer['checks'])} things, and says of each that is wrong how to mend it")
+    # On AWS the API has a certificate. Here doctor is right: WeChat would not take these addresses.
+    not_https = {"launch_page", "callback", "events_url"}
+    shown = [f"{check['name']}: {check['detail']}" for check in wrong.values() if check["name"] not in not_https]
     if ready:
-        expect(answer["ok"] and not wrong, "and finds nothing wrong", shown)
+        expect(set(wrong) <= not_https, "it finds nothing wrong but that the emulator's addresses are not https", shown)
     else:
-        expect(not answer["ok"] and all(check["fix"] for check in wrong),
-               "and before the secret is put, says what is wrong and how to mend it", shown)
+        expect({"secret", "ticket"} <= set(wrong), "before the secret is put, it misses the secret and a ticket", shown)
 
 
 def run_by_schedule(stack):
@@ -322,16 +325,6 @@ def delete(stack):
            and "replace-me" not in secret["SecretString"], "the secret is retained as it was put")
 
 
-def pending(step):
-    """A step whose other half is on another branch."""
-    def tried(stack):
-        try:
-            step(stack)
-        except Failure as failure:
-            say(f"  --  not yet: {failure}")
-    return tried
-
-
 def prove():
     """All of it, on ports that nobody uses."""
     def give_up(*_):
@@ -340,8 +333,9 @@ def prove():
     signal.alarm(LIMIT)
     port = free_port(4)
     with_stack(Deployment(port, port + 1), [
-        deploy, pending(lambda stack: examine(stack, ready=False)), come_to_life, authorize, pending(measure),
-        give_tokens, keep_services_apart, need_the_policy, refresh, reconcile, pending(lambda stack: examine(stack, ready=True)),
+        deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, measure,
+        give_tokens, keep_services_apart, need_the_policy, refresh, reconcile,
+        lambda stack: examine(stack, ready=True),
         revoke, run_by_schedule, keep_secrets, update, delete,
     ])
 
@@ -368,6 +362,7 @@ def lead_browsers(stack):
     """On AWS a browser reaches the API by https and WeChat's pages at WeChat. Here the functions with pages are
     told of the emulator's address and the simulated WeChat, with variables that are no parameters of the template."""
     stack.add_routes()
+    stack.finish_tables()
     address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
     for function in ("AuthorizeFunction", "CallbackFunction"):
         name = stack.resources[function]

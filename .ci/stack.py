@@ -106,9 +106,7 @@ class Deployment:
     def add_routes(self):
         """On AWS the API has its routes from the Body that SAM made of the functions' events. The emulator ignores a
         Body, so they are made from it here, and the Body itself is what is tested."""
-        template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")
-        template = template["TemplateBody"]
-        template = json.loads(template) if isinstance(template, str) else template
+        template = self.deployed_template()
         gateway, api = self.client("apigatewayv2"), self.resources["Api"]
         routes = []
         for path, methods in template["Resources"]["Api"]["Properties"]["Body"]["paths"].items():
@@ -123,6 +121,26 @@ class Deployment:
                 gateway.create_route(ApiId=api, RouteKey=route, Target=f"integrations/{made['IntegrationId']}")
                 routes.append(route)
         return sorted(routes)
+
+    def finish_tables(self):
+        """On AWS CloudFormation sets a table's time to live and point-in-time recovery. The emulator leaves them out,
+        so they are set here as the template says."""
+        dynamodb = self.client("dynamodb")
+        for name, resource in self.deployed_template()["Resources"].items():
+            if resource["Type"] != "AWS::DynamoDB::Table":
+                continue
+            properties, table = resource["Properties"], self.resources[name]
+            if "TimeToLiveSpecification" in properties:
+                dynamodb.update_time_to_live(
+                    TableName=table, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
+            dynamodb.update_continuous_backups(
+                TableName=table, PointInTimeRecoverySpecification=properties["PointInTimeRecoverySpecification"])
+
+    def deployed_template(self):
+        """As CloudFormation has it, after SAM's transformation."""
+        template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")
+        template = template["TemplateBody"]
+        return json.loads(template) if isinstance(template, str) else template
 
     def put_secret(self):
         """What the sandbox's `env` prints is what an operator copies from WeChat's console."""

@@ -57,9 +57,11 @@ def start_engine():
         say("installing docker.io")
         try:
             # With what it recommends: the firewall's tools are among that.
+            # With the machine's own environment: apt-get may need a proxy.
+            variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             for command in (["update", "-qq"], ["install", "-y", "-qq", "docker.io"]):
-                run(["apt-get", *command], WORK / "apt.log", 300, DEBIAN_FRONTEND="noninteractive")
-        except (Failure, OSError) as error:
+                subprocess.run(["apt-get", *command], env=variables, check=True, timeout=300)
+        except (OSError, subprocess.SubprocessError) as error:
             raise NoEngine(f"docker.io cannot be installed: {error}") from error
     program = Program("dockerd", ["dockerd"], WORK / "dockerd.log")
     try:
