@@ -33,9 +33,10 @@ deploy *ARGS: build
 deploy-local:
     bash .ci/run deploy-local
 
-# Follows a function's log. Everything of a support id: `just logs callback 1d --filter-pattern '"<support id>"'`.
-logs FUNCTION='callback' SINCE='10m' *ARGS='--follow':
-    aws logs tail /aws/lambda/{{ STACK }}/{{ FUNCTION }} --since {{ SINCE }} --format short {{ ARGS }}
+# Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<support id>"'`.
+[positional-arguments]
+logs FUNCTION='callback' *ARGS='--tail':
+    @shift; sam logs --cw-log-group "/aws/lambda/$STACK/{{ FUNCTION }}" "$@"
 
 # Checks, in the deployed network, what keeps the platform from working, and says what to do.
 doctor:

@@ -143,7 +143,8 @@ def authorize(stack):
 def measure(stack):
     """The Embedded Metric Format: CloudWatch makes metrics of such lines."""
     found = [line for line in stack.log("CallbackLogs") if '"_aws"' in line and '"CloudWatchMetrics"' in line]
-    expect(found, "the callback's log has metrics in the Embedded Metric Format")
+    expect(found and all(re.search(rf'"request_id":"{UUID}"', line) for line in found),
+           "the callback's log has metrics in the Embedded Metric Format, with the request id of the visit")
 
 
 def give_tokens(stack):
@@ -270,6 +271,28 @@ def examine(stack, ready):
         expect({"secret", "ticket"} <= set(wrong), "before the secret is put, it misses the secret and a ticket", shown)
 
 
+def operate(stack):
+    """What an operator does, by the recipes."""
+    said = stack.just("doctor", status=1)
+    expect("✓ component_token: " in said and "✗ launch_page: " in said and "    → " in said,
+           "just doctor prints each check, and a fix beside each that is not well")
+    stack.table("AuthorizersTableName").delete_item(Key=KEY)
+    expect("restored: 1" in stack.just("reconcile", "--dry-run") and stack.record() is None,
+           "just reconcile --dry-run counts a lost record, and writes none")
+    expect("is in the table" in stack.just("import", "--yes") and stack.record() is not None,
+           "just import goes on until WeChat's whole list is in the table")
+    expect("run finished" in stack.just("logs", "reconcile", "--start-time", "10min ago"), "just logs prints a function's log")
+
+    before = stack.secret()
+    stack.rotate_secret({"encoding_aes_key": "n" * 43})
+    expect(stack.secret() == {**before, "encoding_aes_key": "n" * 43,
+                              "previous_encoding_aes_key": before["encoding_aes_key"]},
+           "just rotate-secret puts a key, and keeps the one before beside it")
+    stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"]})
+    stack.just("rotate-secret", "--finish")
+    expect(stack.secret() == before, "just rotate-secret --finish takes the previous key out")
+
+
 def run_by_schedule(stack):
     """Every minute: a run more than were invoked here."""
     def runs():
@@ -320,9 +343,8 @@ def delete(stack):
                f"{table.removesuffix('Name')} is retained, protected, and has its items")
     key = stack.client("kms").describe_key(KeyId=stack.outputs["TablesKeyArn"])["KeyMetadata"]
     expect(key["KeyState"] == "Enabled", "the key is retained", key["KeyState"])
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.outputs["ComponentSecretArn"])
-    expect("component_appsecret" in json.loads(secret["SecretString"])
-           and "replace-me" not in secret["SecretString"], "the secret is retained as it was put")
+    expect("component_appsecret" in stack.secret() and "replace-me" not in stack.secret().values(),
+           "the secret is retained as it was put")
 
 
 def prove():
@@ -336,7 +358,7 @@ def prove():
         deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, measure,
         give_tokens, keep_services_apart, need_the_policy, refresh, reconcile,
         lambda stack: examine(stack, ready=True),
-        revoke, run_by_schedule, keep_secrets, update, delete,
+        operate, revoke, run_by_schedule, keep_secrets, update, delete,
     ])
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,9 @@ import urllib.parse
 import boto3
 from botocore.config import Config
 
-from programs import ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, request, run, say, start_sandbox
+from programs import (
+    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, environment, request, run, say, start_sandbox,
+)
 
 WORK = ROOT / "target" / "deployment"
 STACK = "wechat-authorizer"
@@ -145,9 +148,35 @@ class Deployment:
     def put_secret(self):
         """What the sandbox's `env` prints is what an operator copies from WeChat's console."""
         secret = json.loads(request("GET", f"127.0.0.1:{self.sandbox_port}", "/env").body)["COMPONENT_SECRET"]
-        self.secrets.update(json.loads(secret).values())
-        self.client("secretsmanager").put_secret_value(
-            SecretId=self.outputs["ComponentSecretArn"], SecretString=secret)
+        secret = json.loads(secret)
+        # The console shows no previous key.
+        del secret["previous_encoding_aes_key"]
+        self.rotate_secret(secret)
+
+    def rotate_secret(self, values):
+        self.secrets.update(values.values())
+        file = WORK / "secret.json"
+        file.write_text(json.dumps(values), encoding="utf-8")
+        try:
+            return self.just("rotate-secret", file)
+        finally:
+            file.unlink()
+
+    def secret(self):
+        found = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["ComponentSecretArn"])
+        return json.loads(found["SecretString"])
+
+    def just(self, *recipe, status=0):
+        """What a recipe for operators prints, with the AWS CLI that is installed beside the emulator."""
+        tools = WORK / "emulator" / "bin"
+        variables = environment(
+            PATH=f"{tools}{os.pathsep}{os.environ['PATH']}", AWS_ENDPOINT_URL=self.endpoint, AWS_REGION="us-east-1")
+        done = subprocess.run(
+            [tools / "just", *map(str, recipe)], cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != status:
+            raise Failure(f"just {recipe[0]} ends with status {done.returncode}: {self.mask(done.stdout)}")
+        return done.stdout
 
     def api(self, method, path, **headers):
         """A visit of the deployed API. On AWS the API has a name of its own and a certificate; the emulator goes by

@@ -98,7 +98,7 @@ def import_accounts(arguments):
         if not counts["listed"]:
             sys.exit("WeChat lists no account, or refuses to: run `just doctor`.")
     if counts["failed"]:
-        print(f"{counts['failed']} accounts are left. `just logs reconcile 1h` names each, and says why.")
+        print(f"{counts['failed']} accounts are left. `just logs reconcile --start-time '1 hour ago'` names each, and says why.")
         sys.exit(1)
     print("Every account that authorizes the platform is in the table.")
 

@@ -69,8 +69,8 @@ pub(super) async fn secret(services: &Services, config: &Config, deadline: Deadl
 fn fix(error: &SecretError) -> &'static str {
     match error {
         SecretError::Malformed(_) => {
-            "put AppSecret, 消息校验Token and 消息加解密Key of WeChat's console into the secret with aws \
-             secretsmanager put-secret-value"
+            "put AppSecret, 消息校验Token and 消息加解密Key of WeChat's console into the secret: just \
+             rotate-secret asks for them"
         }
         SecretError::Unavailable(code) => match code.as_str() {
             "AccessDeniedException" => {

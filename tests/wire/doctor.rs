@@ -183,7 +183,7 @@ async fn the_placeholder_of_the_first_deployment_is_called_by_its_name() {
         scene.dynamodb.clear_faults();
         let sandbox = scene.with_secrets_manager(secret.clone()).with_gateway().await;
         let report = scene.report(&sandbox).await;
-        report.assert_finds("secret", "the placeholder replace-me is still in it", "put-secret-value");
+        report.assert_finds("secret", "the placeholder replace-me is still in it", "just rotate-secret");
         report.assert_finds("component_token", "not checked: no secret", "mend secret first");
         report.assert_finds("events_url", "events cannot read the secret", "");
     }
@@ -194,7 +194,7 @@ async fn the_placeholder_of_the_first_deployment_is_called_by_its_name() {
 async fn a_secret_that_may_not_be_read_or_is_incomplete_is_told_apart() {
     let scene = Scene::new().await;
     let sandbox = scene.with_secrets_manager(json!({"token": "t"}));
-    scene.report(&sandbox).await.assert_finds("secret", "missing or empty", "put-secret-value");
+    scene.report(&sandbox).await.assert_finds("secret", "missing or empty", "just rotate-secret");
     for (exception, fix) in [
         ("AccessDeniedException", "secretsmanager:GetSecretValue"),
         ("ResourceNotFoundException", "COMPONENT_SECRET_ARN"),
