@@ -1,5 +1,7 @@
-//! What the project promises of itself: what the Lambda binary is made of.
+//! What the project promises of itself: what the Lambda binary is made of, and that each of its log lines is explained.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The packages that the Lambda binary is linked from, a line each.
@@ -34,4 +36,110 @@ fn there_is_one_tls_stack() {
     rustls.sort_unstable();
     rustls.dedup_by_key(|line| line.trim_end_matches(" (*)").to_owned());
     assert_eq!(rustls.len(), 1, "{rustls:?}");
+}
+
+/// The files below `directory` whose names end with `.rs`.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// The message of a log macro that begins before `arguments`: its last string.
+fn message(arguments: &str) -> String {
+    let (mut message, mut depth, mut characters) = (String::new(), 1, arguments.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '"' => {
+                message.clear();
+                while let Some(character) = characters.next().filter(|character| *character != '"') {
+                    match character {
+                        // A line that goes on: the next line's indentation is not part of it.
+                        '\\' => {
+                            while characters.as_str().starts_with(char::is_whitespace) {
+                                characters.next();
+                            }
+                        }
+                        character => message.push(character),
+                    }
+                }
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    message
+}
+
+/// The names in a section of the template whose definitions begin with `kind`.
+fn names<'a>(template: &'a str, section: &str, kind: &str) -> Vec<&'a str> {
+    let section = template.split(&format!("\n{section}:\n")).nth(1).expect("the section is there");
+    let section = section.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let lines: Vec<&str> = section.collect();
+    let named = lines.windows(2).filter(|lines| lines[1].trim_start().starts_with(kind));
+    let name =
+        |lines: &[&'a str]| lines[0].strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.contains(' '));
+    named.filter_map(name).collect()
+}
+
+/// Checks that both READMEs have all of `words`.
+#[track_caller]
+fn assert_explained(words: &[&str]) {
+    for readme in ["README.md", "README.zh-CN.md"] {
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(readme)).expect("it is there");
+        let missing: Vec<&&str> = words.iter().filter(|word| !text.contains(**word)).collect();
+        assert!(missing.is_empty(), "{readme} says nothing of {missing:#?}");
+    }
+}
+
+#[test]
+fn every_parameter_output_and_alarm_is_in_both_readmes() {
+    let template = include_str!("../template.yaml");
+    for (section, kind, at_least) in
+        [("Parameters", "Type:", 15), ("Resources", "Type: AWS::CloudWatch::Alarm", 20), ("Outputs", "", 15)]
+    {
+        let names = names(template, section, kind);
+        assert!(names.len() > at_least, "{section}: {names:?}");
+        assert_explained(&names);
+    }
+}
+
+#[test]
+fn every_log_line_is_in_both_readmes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut lines = Vec::new();
+    for source in sources(&root.join("src")) {
+        let source = fs::read_to_string(source).expect("UTF-8");
+        for begin in ["tracing::error!(", "tracing::warn!(", "tracing::info!("] {
+            lines.extend(source.split(begin).skip(1).map(message));
+        }
+    }
+    assert!(lines.len() > 60, "{} lines were found", lines.len());
+    // What comes before the first value; a line that begins with one is a cause's, which has rows of its own.
+    let begins = lines.iter().map(|line| line.split('{').next().unwrap_or_default().trim_end());
+    assert_explained(&begins.filter(|line| !line.is_empty()).collect::<Vec<_>>());
+}
+
+/// The name by which a heading is linked to: GitHub's rules.
+fn anchor(heading: &str) -> String {
+    let kept = |character: &char| character.is_alphanumeric() || " -_".contains(*character);
+    heading.trim().to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_within_a_readme_leads_to_a_heading() {
+    for readme in [include_str!("../README.md"), include_str!("../README.zh-CN.md")] {
+        let headings = readme.lines().filter(|line| line.starts_with("##"));
+        let anchors: Vec<String> = headings.map(|line| anchor(line.trim_start_matches('#'))).collect();
+        let links = readme.split("](#").skip(1).map(|rest| rest.split(')').next().unwrap_or_default());
+        let broken: Vec<&str> = links.filter(|link| !anchors.iter().any(|anchor| anchor == link)).collect();
+        assert!(broken.is_empty(), "{broken:?} lead nowhere");
+    }
 }

@@ -145,9 +145,9 @@ async fn before_the_first_ticket_the_events_url_is_what_to_check() {
 async fn a_ticket_that_was_not_renewed_is_named_with_its_age() {
     let scene = Scene::new().await;
     let sandbox = scene.with_gateway().await;
-    scene.clock.advance(1799);
+    scene.clock.advance(29 * 60);
     assert!(scene.report(&sandbox).await.ok);
-    scene.clock.advance(60);
+    scene.clock.advance(61);
     let report = scene.report(&sandbox).await;
     report.assert_finds("ticket", "is 30 minutes old", "授权事件接收URL");
     assert_eq!(report.failed(), ["ticket"], "it still mints");
