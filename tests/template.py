@@ -771,6 +771,10 @@ class Watching(unittest.TestCase):
         self.assertEqual(watched, WATCHED)
 
     def test_every_alarm_and_graph_is_of_a_metric_that_is_emitted(self):
+        source = (ROOT / "src" / "metric.rs").read_text(encoding="utf-8")
+        emitted = re.findall(r'(?:counter|histogram)!\("(\w+)"(?:, "(\w+)" =>)?', source)
+        labels = {name: label[0] if label else "" for name, label in METRICS.items()}
+        self.assertEqual(dict(emitted), labels)
         stack = Stack()
         for name, alarm in stack.of("AWS::CloudWatch::Alarm").items():
             self.assertTrue(is_emitted(*metric_of(alarm)), name)
