@@ -410,7 +410,7 @@ def stay(stack):
 
     export AWS_ENDPOINT_URL={stack.endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
     aws dynamodb scan --table-name {stack.outputs["AuthorizersTableName"]}
-    sam remote invoke ReconcileFunction --stack-name {STACK} --event '{{"dry_run": true}}'
+    just doctor
 
   A browser must take names under .localhost for this machine; Chrome and Firefox do.
   The functions' log is in {(WORK / "emulator.log").relative_to(ROOT)}. Ctrl-C ends everything.
