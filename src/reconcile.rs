@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use crate::authorizer::{Authorizers, Restored};
 use crate::clock::Clock;
+use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
@@ -139,6 +140,13 @@ impl Run<'_> {
         !self.stopped.load(Ordering::Relaxed) && self.deadline.remaining() > SHORTEST
     }
 
+    /// Begins no other account. Those under way are refused for the same reason, which is said once.
+    fn stop(&self, cause: &Cause) {
+        if !self.stopped.swap(true, Ordering::Relaxed) {
+            cause.report();
+        }
+    }
+
     async fn page(&self, offset: usize) -> Option<AuthorizerList> {
         let services = &self.app.services;
         let request =
@@ -171,7 +179,7 @@ impl Run<'_> {
                 Ok(Restored::Unchanged) => summary.unchanged += 1,
                 Ok(Restored::Revoked) => summary.revoked += 1,
                 Ok(Restored::Failed) => summary.failed += 1,
-                Ok(Restored::Stopped) => self.stopped.store(true, Ordering::Relaxed),
+                Ok(Restored::Stopped(cause)) => self.stop(&cause),
                 Err(error) => {
                     tracing::warn!(authorizer.appid = %account.authorizer_appid, "{error}");
                     summary.failed += 1;
@@ -202,7 +210,7 @@ impl Run<'_> {
                     Ok(Restored::Revoked) => summary.revoked += 1,
                     Ok(Restored::Restored | Restored::Unchanged) => summary.unchanged += 1,
                     Ok(Restored::Failed) => summary.failed += 1,
-                    Ok(Restored::Stopped) => self.stopped.store(true, Ordering::Relaxed),
+                    Ok(Restored::Stopped(cause)) => self.stop(&cause),
                     Err(error) => {
                         tracing::warn!(authorizer.appid = %appid, "{error}");
                         summary.failed += 1;

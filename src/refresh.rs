@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::authorizer::{Authorizers, Refreshed};
+use crate::authorizer::{Authorizers, Refreshed, Restored};
 use crate::clock::Clock;
 use crate::component::report;
 use crate::config::{Config, RefreshMode};
@@ -194,8 +194,10 @@ async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
             Ok(record) => app.authorizers.restore(account, record.as_ref(), false, deadline).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = restored {
-            tracing::warn!(authorizer.appid = %appid, "{error}");
+        match restored {
+            Ok(Restored::Stopped(cause)) => return cause.report(),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(authorizer.appid = %appid, "{error}"),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::store::{Landed, Reason, Record, Status, StoreError};
 use crate::wechat::{Appid, Class, Grant, ListedAccount};
 
 /// What came of comparing one account with its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Restored {
     /// The record was missing or had no valid token, and is complete now.
     Restored,
@@ -20,8 +20,8 @@ pub enum Restored {
     Revoked,
     /// WeChat did not say what is needed.
     Failed,
-    /// WeChat cannot be asked, about no account. The reason is in the log.
-    Stopped,
+    /// WeChat cannot be asked, about no account. Not logged yet.
+    Stopped(Box<Cause>),
 }
 
 impl Authorizers {
@@ -41,10 +41,7 @@ impl Authorizers {
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
                 return self.revoke_listed(appid, record, dry_run).await;
             }
-            Err(cause) if cause.is_of_platform() => {
-                cause.report();
-                return Ok(Restored::Stopped);
-            }
+            Err(cause) if cause.is_of_platform() => return Ok(Restored::Stopped(Box::new(cause))),
             Err(cause) => {
                 tracing::warn!(authorizer.appid = %appid, "not restored");
                 cause.report();
@@ -110,10 +107,7 @@ impl Authorizers {
         match self.info(authorizer_appid, deadline.reserving(FOR_WRITING)).await {
             Ok(_) => return Ok(Restored::Unchanged),
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {}
-            Err(cause) if cause.is_of_platform() => {
-                cause.report();
-                return Ok(Restored::Stopped);
-            }
+            Err(cause) if cause.is_of_platform() => return Ok(Restored::Stopped(Box::new(cause))),
             Err(cause) => {
                 tracing::warn!(authorizer.appid = %authorizer_appid, "not known whether the merchant revoked");
                 cause.report();

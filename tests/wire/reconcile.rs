@@ -4,7 +4,7 @@ use sandbox::Fault;
 use sandbox::wechat::Account;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, redirect};
+use crate::scene::{Scene, log, redirect};
 
 impl Scene {
     async fn reconciled(&self) -> Value {
@@ -164,11 +164,13 @@ async fn a_run_goes_on_where_the_last_one_had_to_stop() {
 }
 
 #[tokio::test]
-async fn what_concerns_all_accounts_stops_the_run() {
+async fn what_concerns_all_accounts_stops_the_run_and_is_said_once() {
     let scene = Scene::new().await;
     scene.known_elsewhere(40).await;
-    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(45009));
+    let errmsg = format!("no quota, said the test about {}", scene.appid);
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errmsg(45009, &errmsg));
     let summary = scene.reconciled().await;
+    assert_eq!(log().lines().filter(|line| line.contains(&errmsg)).count(), 1);
     assert_eq!((&summary["restored"], &summary["complete"]), (&json!(0), &json!(false)));
     scene.wechat.clear_faults();
     check(&scene.reconciled().await, 40, 40, 0, 0, 0);
