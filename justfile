@@ -1,6 +1,8 @@
 # The stack that logs, doctor, reconcile, import and rotate-secret are about.
 export STACK := env("STACK", "wechat-authorizer")
 
+set positional-arguments
+
 # Lists the recipes.
 default:
     @just --list
@@ -34,7 +36,6 @@ deploy-local:
     bash .ci/run deploy-local
 
 # Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<support id>"'`.
-[positional-arguments]
 logs FUNCTION='callback' *ARGS='--tail':
     @shift; sam logs --cw-log-group "/aws/lambda/$STACK/{{ FUNCTION }}" "$@"
 

@@ -288,6 +288,11 @@ def operate(stack):
     expect(stack.secret() == {**before, "encoding_aes_key": "n" * 43,
                               "previous_encoding_aes_key": before["encoding_aes_key"]},
            "just rotate-secret puts a key, and keeps the one before beside it")
+    stack.rotate_secret({"encoding_aes_key": "m" * 43}, status=1)
+    stack.rotate_secret({"encoding_aes_key": "m" * 43}, "--correct")
+    expect(stack.secret() == {**before, "encoding_aes_key": "m" * 43,
+                              "previous_encoding_aes_key": before["encoding_aes_key"]},
+           "a mistyped key is replaced with --correct only, and the console's stays")
     stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"]})
     stack.just("rotate-secret", "--finish")
     expect(stack.secret() == before, "just rotate-secret --finish takes the previous key out")
@@ -408,7 +413,7 @@ def stay(stack):
   The simulated WeChat is http://{stack.wechat_address}
   AWS is                  {stack.endpoint}, for example
 
-    export AWS_ENDPOINT_URL={stack.endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+    export AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
     aws dynamodb scan --table-name {stack.outputs["AuthorizersTableName"]}
     just doctor
 

@@ -153,12 +153,12 @@ class Deployment:
         del secret["previous_encoding_aes_key"]
         self.rotate_secret(secret)
 
-    def rotate_secret(self, values):
+    def rotate_secret(self, values, *options, status=0):
         self.secrets.update(values.values())
         file = WORK / "secret.json"
         file.write_text(json.dumps(values), encoding="utf-8")
         try:
-            return self.just("rotate-secret", file)
+            return self.just("rotate-secret", file, *options, status=status)
         finally:
             file.unlink()
 
@@ -170,7 +170,7 @@ class Deployment:
         """What a recipe for operators prints, with the AWS CLI that is installed beside the emulator."""
         tools = WORK / "emulator" / "bin"
         variables = environment(
-            PATH=f"{tools}{os.pathsep}{os.environ['PATH']}", AWS_ENDPOINT_URL=self.endpoint, AWS_REGION="us-east-1")
+            PATH=f"{tools}{os.pathsep}{os.environ['PATH']}", AWS_ENDPOINT_URL=self.endpoint)
         done = subprocess.run(
             [tools / "just", *map(str, recipe)], cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, timeout=120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

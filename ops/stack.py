@@ -91,12 +91,16 @@ def import_accounts(arguments):
     found = run_reconcile(dry_run=True)
     if not arguments.yes and input(f"Restore {found['restored']} accounts? [y/N] ").strip().lower() != "y":
         sys.exit("Nothing was written.")
+    in_vain = 0
     while True:
         counts = run_reconcile(dry_run=False)
         if counts["complete"] and counts["restored"] == 0:
             break
-        if not counts["listed"]:
-            sys.exit("WeChat lists no account, or refuses to: run `just doctor`.")
+        # Once may be the end of its time.
+        in_vain = in_vain + 1 if counts["restored"] == 0 else 0
+        if in_vain == 2:
+            sys.exit("WeChat stopped the run. `just logs reconcile --start-time '1 hour ago'` says why, `just doctor` what to "
+                     "mend; then run this again, and it goes on where it stopped.")
     if counts["failed"]:
         print(f"{counts['failed']} accounts are left. `just logs reconcile --start-time '1 hour ago'` names each, and says why.")
         sys.exit(1)
@@ -138,7 +142,14 @@ def rotate_secret(arguments):
     if not changed:
         sys.exit("Nothing to put: the secret has these values.")
     key_replaced = "encoding_aes_key" in changed and stored["encoding_aes_key"] != PLACEHOLDER
-    if key_replaced:
+    under_way = stored.get("previous_encoding_aes_key")
+    # Two keys are tried, and the one that the console has must stay one of them.
+    if key_replaced and under_way not in (None, values["encoding_aes_key"]) and not arguments.correct:
+        sys.exit(
+            "Not put: a change of 消息加解密Key is under way. If WeChat's console has the newer key already, first:\n"
+            "  just rotate-secret --finish\nIf it still has the older one: just rotate-secret --correct"
+        )
+    if key_replaced and not (under_way and arguments.correct):
         stored["previous_encoding_aes_key"] = stored["encoding_aes_key"]
     put_secret(arn, {**stored, **values})
     print(f"Put: {', '.join(FIELDS[name] for name in FIELDS if name in changed)}.")
@@ -170,6 +181,7 @@ def main():
     command("import", import_accounts).add_argument("--yes", action="store_true", help="do not ask")
     rotating = command("rotate-secret", rotate_secret)
     rotating.add_argument("file", nargs="?", help="JSON with any of the fields; else they are asked for")
+    rotating.add_argument("--correct", action="store_true", help="replace a new key that the console does not have yet")
     rotating.add_argument("--finish", action="store_true", help="take the previous 消息加解密Key out")
     arguments = parser.parse_args()
     arguments.action(arguments)

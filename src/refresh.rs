@@ -44,6 +44,9 @@ const FOR_SUMMARY: Duration = Duration::from_secs(2);
 /// How long measuring may take, which is not what a run is for.
 const MEASURING: Duration = Duration::from_secs(2);
 
+/// The age of a component token that has ended, in seconds: what is measured where none could ever be minted.
+const ENDED: i64 = 7200;
+
 /// A refresh that is begun with less time left may not be finished.
 const SHORTEST: Duration = Duration::from_secs(8);
 
@@ -112,14 +115,18 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     let measured = deadline.within(MEASURING).limit(measure(app));
     let (renewed, _) = tokio::join!(app.services.component.renew(deadline), measured);
+    let mut age = app.services.component.age().await;
     let able = match renewed {
         Ok(()) => true,
         Err(error) => {
             report(&error);
+            if !error.is_about_ticket() {
+                age = age.or(Some(ENDED));
+            }
             false
         }
     };
-    if let Some(age) = app.services.component.age().await {
+    if let Some(age) = age {
         metric::component_token_age(age);
     }
     // Without a component token nothing can be done, and no merchant is at fault.

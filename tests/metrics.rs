@@ -162,6 +162,15 @@ async fn a_token_that_waits_for_the_platform_is_backlog() {
 }
 
 #[tokio::test]
+async fn a_component_token_that_cannot_be_minted_counts_as_ended() {
+    let _turn = turn().await;
+    let (sandbox, _) = scene().await;
+    sandbox.wechat.on("api_component_token").always(Fault::errcode(40125));
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    assert_eq!(values(&written())["ComponentTokenAge"], json!([7200.0]));
+}
+
+#[tokio::test]
 async fn refreshes_are_counted_by_what_came_of_them() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
@@ -197,6 +206,6 @@ async fn without_a_ticket_there_is_no_age_of_one() {
     let sandbox = Sandbox::start_without_ticket().await;
     sandbox.refresh().run(json!({})).await.expect("it runs");
     let values = values(&written());
-    assert!(!values.contains_key("TicketAge"));
+    assert!(!values.contains_key("TicketAge") && !values.contains_key("ComponentTokenAge"));
     assert_eq!(values["PendingClaims"], json!([0.0]));
 }

@@ -627,6 +627,8 @@ class Domain(unittest.TestCase):
             servers = api["Body"].get("servers", [{}])
             said = api.get("DisableExecuteApiEndpoint", servers[0].get(key, {}).get("disableExecuteApiEndpoint"))
             self.assertEqual(said, closed)
+            # API Gateway warns of a server without a url.
+            self.assertFalse(api.get("FailOnWarnings") and not all("url" in server for server in servers))
 
     def test_a_domain_that_cannot_work_is_refused(self):
         for wrong in (
