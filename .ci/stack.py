@@ -215,7 +215,7 @@ class Deployment:
         items = self.table(output).scan(ConsistentRead=True)["Items"]
         # What must not be in any log.
         secret = ["authorizer_access_token", "authorizer_refresh_token", "component_access_token",
-                  "component_verify_ticket", "code"]
+                  "component_verify_ticket", "authorization_code"]
         self.secrets.update(item[name] for item in items for name in secret if item.get(name))
         return items
 

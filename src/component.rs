@@ -122,6 +122,7 @@ impl Component {
     /// A new token in place of the stored one, however long that would live: only minting shows whether WeChat
     /// still takes the secret and the ticket. The one before lives on for five minutes.
     pub async fn remint(&self, deadline: Deadline) -> Result<SecretString, ComponentError> {
+        *self.memory.lock().await = None;
         let stored = self.store.component_token().await?;
         let replaced = stored.as_ref().map(|token| &token.component_access_token);
         self.obtain(replaced, RENEWED_BEFORE, deadline).await

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
-use crate::component::{Cause, ComponentError, report};
+use crate::component::{Cause, ComponentError, Failure, report};
 use crate::deadline::{Deadline, backoff, unique_id};
 use crate::metric::{self, Door};
 use crate::services::Services;
@@ -184,7 +184,9 @@ impl Exchange {
         };
         let began = Instant::now();
         let answer = self.services.component.call(token, calling, query_auth).await;
-        metric::exchange_took(began.elapsed());
+        if !matches!(&answer, Err(Failure { cause: Cause::Component(_), .. })) {
+            metric::exchange_took(began.elapsed());
+        }
         let failure = match answer {
             Ok((grant, token)) => return Ok(self.land(claim, grant, &token, writing).await),
             Err(failure) => failure,

@@ -94,7 +94,8 @@ pub(crate) fn outcome(outcome: &Outcome) {
     counter!("Outcomes", "Outcome" => outcome).increment(1);
 }
 
-/// `WechatCalls` by `Answer`, and `Refusals` by `Errcode`: what came of one request to WeChat.
+/// `WechatCalls` by `Answer`, and `Refusals` by `Errcode`: what came of one request to WeChat. The questions of
+/// `doctor` are not among them; some of those are meant to be refused.
 pub(crate) fn wechat_call<T>(answer: &Result<T, CallError>) {
     let answer = match answer {
         Ok(_) => "given",
@@ -139,10 +140,14 @@ pub(crate) fn oldest_due(age: i64) {
     histogram!("OldestDue").record(age as f64);
 }
 
-/// `PendingClaims`: how many exchanges are not finished. `OldestPending`: for how many seconds the oldest is not.
-pub(crate) fn pending(claims: usize, oldest: i64) {
+/// `PendingClaims`: how many exchanges are not finished.
+pub(crate) fn pending_claims(claims: usize) {
     histogram!("PendingClaims").record(claims as f64);
-    histogram!("OldestPending").record(oldest as f64);
+}
+
+/// `OldestPending`: for how many seconds the oldest exchange is not finished.
+pub(crate) fn oldest_pending(age: i64) {
+    histogram!("OldestPending").record(age as f64);
 }
 
 /// `TicketAge`: of the newest `component_verify_ticket`, in seconds.

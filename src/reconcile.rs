@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::metric::{self, Door};
 use crate::services::Services;
 use crate::store::StoreError;
 use crate::wechat::{Appid, AuthorizerList, LIST_PAGE, ListedAccount};
@@ -175,7 +176,12 @@ impl Run<'_> {
         while let Some((account, restored)) = restoring.next().await {
             compared += 1;
             match restored {
-                Ok(Restored::Restored) => summary.restored += 1,
+                Ok(Restored::Restored) => {
+                    summary.restored += 1;
+                    if !self.dry_run {
+                        metric::grant(Door::Reconcile);
+                    }
+                }
                 Ok(Restored::Unchanged) => summary.unchanged += 1,
                 Ok(Restored::Revoked) => summary.revoked += 1,
                 Ok(Restored::Failed) => summary.failed += 1,

@@ -41,8 +41,8 @@ const PENDING_PAGES: u32 = 20;
 /// What is left over for the summary.
 const FOR_SUMMARY: Duration = Duration::from_secs(2);
 
-/// How long measuring may take, which is not what a run is for.
-const MEASURING: Duration = Duration::from_secs(2);
+/// How long measuring may take, beside what a run is for.
+const MEASURING: Duration = Duration::from_secs(10);
 
 /// The age of a component token that has ended, in seconds: what is measured where none could ever be minted.
 const ENDED: i64 = 7200;
@@ -96,7 +96,8 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Dia
     let span = tracing::error_span!("refresh", request_id = event.context.request_id);
     async {
         let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let summary = run(app, deadline).await.map_err(failed)?;
+        let (summary, ()) = tokio::join!(run(app, deadline), measure(app, deadline.within(MEASURING)));
+        let summary = summary.map_err(failed)?;
         let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
         tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
         Ok(summary)
@@ -113,8 +114,7 @@ fn failed(error: StoreError) -> Diagnostic {
 
 async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
-    let measured = deadline.within(MEASURING).limit(measure(app));
-    let (renewed, _) = tokio::join!(app.services.component.renew(deadline), measured);
+    let renewed = app.services.component.renew(deadline).await;
     let mut age = app.services.component.age().await;
     let able = match renewed {
         Ok(()) => true,
@@ -141,21 +141,29 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
 }
 
 /// Measures what the run finds. That it cannot be read is no reason not to run.
-async fn measure(app: &App) {
+async fn measure(app: &App, deadline: Deadline) {
     let Services { store, clock, .. } = &app.services;
     let now = clock.now();
-    let (ticket, pending) = tokio::join!(store.ticket(), store.pending_since());
-    match ticket {
-        Ok(Some(ticket)) => metric::ticket_age(now - ticket.create_time),
-        Ok(None) => {}
-        Err(error) => tracing::warn!("not measured: {error}"),
-    }
-    match pending {
-        Ok(since) => {
-            let oldest = since.iter().map(|since| now - since).max();
-            metric::pending(since.len(), oldest.unwrap_or_default());
+    let ticket = async {
+        if let Some(ticket) = store.ticket().await? {
+            metric::ticket_age(now - ticket.create_time);
         }
-        Err(error) => tracing::warn!("not measured: {error}"),
+        Ok(())
+    };
+    let pending = async {
+        let pending = store.pending_claims().await?;
+        metric::pending_claims(pending.len());
+        let since = store.oldest_of(&pending).await?;
+        metric::oldest_pending(since.map_or(0, |since| now - since));
+        Ok(())
+    };
+    let (ticket, pending) = tokio::join!(deadline.limit(ticket), deadline.limit(pending));
+    for measured in [ticket, pending] {
+        match measured {
+            Some(Ok(())) => {}
+            Some(Err::<_, StoreError>(error)) => tracing::warn!("not measured: {error}"),
+            None => tracing::warn!("not measured in time"),
+        }
     }
 }
 
@@ -202,6 +210,7 @@ async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
             Err(error) => Err(error),
         };
         match restored {
+            Ok(Restored::Restored) => metric::grant(Door::Refresh),
             Ok(Restored::Stopped(cause)) => return cause.report(),
             Ok(_) => {}
             Err(error) => tracing::warn!(authorizer.appid = %appid, "{error}"),
@@ -271,7 +280,7 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
 async fn count_due(app: &App) -> Result<usize, StoreError> {
     let due_by = due_by(app);
     let counts = (0..REFRESH_SHARDS).map(|shard| app.services.store.count_due(shard, due_by));
-    let first = (0..REFRESH_SHARDS).map(|shard| app.services.store.due(shard, due_by, 1, None));
+    let first = (0..REFRESH_SHARDS).map(|shard| app.services.store.due(shard, due_by, PAGE, None));
     let (counts, first) = tokio::try_join!(try_join_all(counts), try_join_all(first))?;
     let first_due_at = first.iter().flat_map(|page| &page.accounts).map(|(due_at, _)| *due_at).min();
     metric::oldest_due(first_due_at.map_or(0, |due_at| due_by - due_at));

@@ -141,9 +141,33 @@ async fn a_run_measures_ages_and_backlogs_once() {
 }
 
 #[tokio::test]
+async fn a_claim_that_cannot_be_read_silences_nothing_else() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    sandbox.wechat.on("api_query_auth").always(Fault::errcode(61004));
+    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback().get(&visit).await.status, 503);
+    sandbox.dynamodb.on("GetItem").containing("code#").always(Fault::throttled());
+    written();
+    sandbox.refresh().run(json!({})).await.expect("it runs");
+    let values = values(&written());
+    assert_eq!(values["PendingClaims"], json!([1.0]));
+    assert!(values.contains_key("TicketAge") && !values.contains_key("OldestPending"));
+}
+
+#[tokio::test]
 async fn a_token_that_waits_for_the_platform_is_backlog() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
+    // Another platform's records, which nobody refreshes any more, are first in every line.
+    for shard in 0..16 {
+        let item = json!({
+            "authorizer_appid": {"S": format!("wx{shard:016}")}, "component_appid": {"S": "wx00000000000000ff"},
+            "refresh_shard": {"N": shard.to_string()}, "refresh_at": {"N": "1"},
+        });
+        let table = &sandbox.dynamodb.authorizers_table;
+        sandbox.dynamodb.call("PutItem", json!({"TableName": table, "Item": item})).await;
+    }
     let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
     assert_eq!(sandbox.callback().get(&visit).await.status, 200);
     sandbox.clock.advance(7200);
@@ -151,7 +175,7 @@ async fn a_token_that_waits_for_the_platform_is_backlog() {
     written();
     sandbox.refresh().run(json!({})).await.expect("it runs");
     let values = values(&written());
-    assert_eq!(values["DueBacklog"], json!([1.0]));
+    assert_eq!(values["DueBacklog"], json!([17.0]));
     assert!(values["OldestDue"][0].as_f64().is_some_and(|age| (600.0..1210.0).contains(&age)));
     assert_eq!(
         values["ComponentTokenAge"][0].as_f64().map(|age| age >= 7200.0),
@@ -205,7 +229,9 @@ async fn without_a_ticket_there_is_no_age_of_one() {
     let _turn = turn().await;
     let sandbox = Sandbox::start_without_ticket().await;
     sandbox.refresh().run(json!({})).await.expect("it runs");
+    assert_eq!(sandbox.callback().get(&redirect("queryauthcode@@@x")).await.status, 503);
     let values = values(&written());
+    assert!(!values.contains_key("ExchangeLatency"), "WeChat was not asked");
     assert!(!values.contains_key("TicketAge") && !values.contains_key("ComponentTokenAge"));
     assert_eq!(values["PendingClaims"], json!([0.0]));
 }

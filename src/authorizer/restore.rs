@@ -5,7 +5,6 @@ use secrecy::ExposeSecret;
 use super::{Authorizers, FOR_WRITING, Refreshed, revoked_at};
 use crate::component::Cause;
 use crate::deadline::{Deadline, unique_id};
-use crate::metric::{self, Door};
 use crate::store::{Landed, Reason, Record, Status, StoreError};
 use crate::wechat::{Appid, Class, Grant, ListedAccount};
 
@@ -137,10 +136,7 @@ impl Authorizers {
             let now = self.services.clock.now();
             let store = &self.services.store;
             match store.restore_grant(event_time, grant, known.as_ref(), now, &unique_id()).await? {
-                Landed::Written => {
-                    metric::grant(Door::Reconcile);
-                    return Ok(true);
-                }
+                Landed::Written => return Ok(true),
                 Landed::Conflict(record) if record.is_newer_than(event_time) => return Ok(false),
                 Landed::Conflict(record) => known = Some(*record),
             }

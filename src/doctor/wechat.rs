@@ -21,6 +21,9 @@ const ADDRESS: &str = "address";
 /// How long minting may take: what comes after it needs the rest.
 const MINTING: Duration = Duration::from_secs(15);
 
+/// What is left over of that for storing the token, or for giving the lease back.
+const FOR_STORING: Duration = Duration::from_secs(2);
+
 /// A clock that is off by more seconds than this lets tokens end too early or too late, and events overtake one
 /// another.
 const SKEW: i64 = 60;
@@ -30,7 +33,8 @@ const NO_ENDPOINT: &str = "doctor";
 
 /// What WeChat answered to what was asked with a component token.
 struct Told {
-    address: Result<IpAddr, CallError>,
+    /// None if it gave no rid to ask by.
+    address: Option<Result<IpAddr, CallError>>,
     quotas: Quotas,
 }
 
@@ -58,7 +62,8 @@ pub(super) async fn checks(services: &Services, deadline: Deadline) -> Vec<Check
 
 /// A new component token, stored as every other: the one before would not show a wrong AppSecret.
 async fn remint(services: &Services, deadline: Deadline) -> Result<SecretString, ComponentError> {
-    deadline.limit(services.component.remint(deadline)).await.unwrap_or(Err(ComponentError::Contended))
+    let minting = deadline.reserving(FOR_STORING);
+    deadline.limit(services.component.remint(minting)).await.unwrap_or(Err(ComponentError::Contended))
 }
 
 async fn ask(services: &Services, token: &SecretString, deadline: Deadline) -> Told {
@@ -67,11 +72,14 @@ async fn ask(services: &Services, token: &SecretString, deadline: Deadline) -> T
     let (address, quotas) = tokio::join!(
         async {
             match wechat.quota(token, NO_ENDPOINT, limit / 2).await {
-                Err(CallError::Refused(refusal)) if quota::is_untold(&refusal) && !refusal.rid.is_empty() => {
-                    wechat.client_address(token, &refusal.rid, limit / 2).await
+                Err(CallError::Refused(refusal)) if quota::is_untold(&refusal) => {
+                    match refusal.rid.as_str() {
+                        "" => None,
+                        rid => Some(wechat.client_address(token, rid, limit / 2).await),
+                    }
                 }
-                Err(error) => Err(error),
-                Ok(_) => Err(CallError::Unreachable("it refused nothing, and so gave no rid")),
+                Err(error) => Some(Err(error)),
+                Ok(_) => None,
             }
         },
         quota::ask(wechat, token, limit),
@@ -155,7 +163,8 @@ fn allow_list(greeting: &Result<Greeting, CallError>, told: Result<&Told, &Compo
     };
     let asking = told.iter().flat_map(|told| {
         let errors = told.quotas.iter().filter_map(|(_, quota)| quota.as_ref().err());
-        errors.chain(told.address.as_ref().err()).filter_map(refusal)
+        let address = told.address.as_ref().and_then(|address| address.as_ref().err());
+        errors.chain(address).filter_map(refusal)
     });
     let mut refusals = minting.into_iter().chain(asking).chain(greeted);
     if let Some(refusal) = refusals.find(|refusal| refusal.class() == Class::AddressRefused) {
@@ -188,21 +197,21 @@ fn address_refused(refusal: &Refusal) -> Check {
 
 fn address(told: Result<&Told, &ComponentError>) -> Check {
     let Ok(told) = told else { return no_token(ADDRESS) };
-    match &told.address {
-        Ok(address) => Check::good(ADDRESS, format!("WeChat sees this network as {address}")),
-        Err(CallError::Refused(refusal)) if refusal.class() == Class::AddressRefused => {
-            Check::not_checked(ADDRESS, "WeChat refuses it, and allow_list says which it is", ALLOW_LIST)
+    let why = match &told.address {
+        Some(Ok(address)) => return Check::good(ADDRESS, format!("WeChat sees this network as {address}")),
+        Some(Err(CallError::Refused(refusal))) if refusal.class() == Class::AddressRefused => {
+            return Check::not_checked(
+                ADDRESS,
+                "WeChat refuses it, and allow_list says which it is",
+                ALLOW_LIST,
+            );
         }
-        // Nothing depends on it as long as WeChat refuses nothing.
-        Err(error) => Check::good(
-            ADDRESS,
-            format!(
-                "WeChat does not tell ({}); the other source is a 61004, which names the address in allow_list and \
-                 in the log",
-                words(error)
-            ),
-        ),
-    }
+        Some(Err(error)) => words(error),
+        None => "it gave no rid".to_owned(),
+    };
+    // Nothing depends on it as long as WeChat refuses nothing.
+    let other = "the other source is a 61004, which names the address in allow_list and in the log";
+    Check::good(ADDRESS, format!("WeChat does not tell ({why}); {other}"))
 }
 
 fn no_token(name: &'static str) -> Check {

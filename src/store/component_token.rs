@@ -5,6 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::item::{Item, integer, number, string, text};
 use super::{Store, StoreError, written};
 
+/// How long WeChat's tokens live, in seconds.
+const LIFE: i64 = 7200;
+
 /// The component token as it is stored.
 #[derive(Clone, Debug)]
 pub struct StoredToken {
@@ -22,7 +25,8 @@ impl StoredToken {
         Some(Self {
             component_access_token: text(item, "component_access_token")?.into(),
             expires_at,
-            minted_at: integer(item, "minted_at").unwrap_or(expires_at),
+            // An older version did not note it.
+            minted_at: integer(item, "minted_at").unwrap_or(expires_at - LIFE),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Claims whose exchange is not finished, and what keeps calls from being made.
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::claim::{Claim, taken_over};
@@ -8,7 +8,8 @@ use super::item::{Item, integer, number, string, text};
 use super::{Store, StoreError, written};
 use crate::wechat::AuthorizationCode;
 
-/// How many claims are read at a time.
+/// How many claims are read to find the oldest, and how many at a time.
+const READ: usize = 512;
 const READING: usize = 64;
 
 impl Store {
@@ -31,9 +32,9 @@ impl Store {
         Ok(output.items().iter().filter_map(|item| text(item, "pk").and_then(digest)).collect())
     }
 
-    /// Since when the exchanges that are not finished are not, in epoch seconds: one for each, of the first
-    /// few thousand.
-    pub async fn pending_since(&self) -> Result<Vec<i64>, StoreError> {
+    /// The keys of the claims that are not finished, up to a page of the index: first those whose next try is
+    /// furthest away, which have been tried the most often.
+    pub(crate) async fn pending_claims(&self) -> Result<Vec<AttributeValue>, StoreError> {
         let output = self
             .client
             .query()
@@ -41,14 +42,18 @@ impl Store {
             .index_name("pending")
             .key_condition_expression("pending = :component")
             .expression_attribute_values(":component", string(self.component_appid.as_str()))
+            .scan_index_forward(false)
             .send()
             .await
             .map_err(|error| StoreError::of("find pending claims", &error))?;
-        // The index has the keys alone. Normally it is empty, or nearly so.
-        let keys = output.items().iter().filter_map(|item| item.get("pk").cloned());
-        let claims = keys.map(|key| self.platform_item("read a claim", key));
-        let claims: Vec<Option<Item>> = stream::iter(claims).buffer_unordered(READING).try_collect().await?;
-        Ok(claims.iter().flatten().filter_map(|claim| integer(claim, "event_time")).collect())
+        Ok(output.items().iter().filter_map(|item| item.get("pk").cloned()).collect())
+    }
+
+    /// When the oldest of the first few hundred of `claims` began, in epoch seconds: the index has only keys.
+    pub(crate) async fn oldest_of(&self, claims: &[AttributeValue]) -> Result<Option<i64>, StoreError> {
+        let reading = claims.iter().take(READ).map(|key| self.platform_item("read a claim", key.clone()));
+        let claims: Vec<Option<Item>> = stream::iter(reading).buffer_unordered(READING).try_collect().await?;
+        Ok(claims.iter().flatten().filter_map(|claim| integer(claim, "event_time")).min())
     }
 
     /// Takes over an unfinished claim that nobody holds, with its code. None if it is finished or held.

@@ -434,3 +434,17 @@ async fn a_report_comes_in_time_whatever_hangs() {
     checks.assert_ok("ticket", "0 minutes old");
     checks.assert_ok("launch_page", "leads here");
 }
+
+#[tokio::test]
+async fn a_wechat_that_hangs_while_minting_leaves_no_lease_behind() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    let sandbox = scene.with_gateway().await;
+    let _held = scene.wechat.on("api_component_token").hold_before();
+    let doctor = sandbox.doctor().with_remaining(Duration::from_secs(2));
+    let report = doctor.run(json!({})).await.expect("a report");
+    let report = Report { ok: false, checks: report["checks"].as_array().expect("checks").clone() };
+    report.assert_finds("component_token", "no answer in time", "mend wechat first");
+    let stored = scene.dynamodb.platform_items("component_token#").await;
+    assert!(stored[0].get("lease_owner").is_none(), "the next minting need not wait for it");
+}
