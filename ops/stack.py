@@ -156,8 +156,11 @@ def rotate_secret(arguments):
     if key_replaced:
         print("Pushes are read with both keys. Wait 5 minutes, then change 消息加解密Key in WeChat's console.")
         print("After a day: just rotate-secret --finish")
+    if stored["token"] == PLACEHOLDER:
+        print("WeChat's next ticket arrives within ten minutes: just logs events. Then: just doctor")
+        return
     if "token" in changed:
-        print("消息校验Token: change it in WeChat's console now; pushes in between are refused. Then: just reconcile")
+        print("消息校验Token: save it in WeChat's console now; pushes in between may be refused. Then: just reconcile")
     print("Functions know it within 5 minutes. Then: just doctor")
 
 
