@@ -1,6 +1,8 @@
 //! `refresh`, every minute: renews the component token, finishes pending exchanges, refreshes the tokens that
 //! are due.
 
+mod measure;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::metric::{self, Door};
 use crate::services::Services;
 use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
 use crate::wechat::{Appid, ListedAccount};
+use measure::measure;
 
 /// How many tokens are refreshed at a time: enough for 100,000 accounts in a tenth of a run if WeChat answers
 /// after 150 ms.
@@ -40,9 +43,6 @@ const PENDING_PAGES: u32 = 20;
 
 /// What is left over for the summary.
 const FOR_SUMMARY: Duration = Duration::from_secs(2);
-
-/// How long measuring may take, beside what a run is for.
-const MEASURING: Duration = Duration::from_secs(10);
 
 /// The age of a component token that has ended, in seconds: what is measured where none could ever be minted.
 const ENDED: i64 = 7200;
@@ -96,7 +96,7 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Dia
     let span = tracing::error_span!("refresh", request_id = event.context.request_id);
     async {
         let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let (summary, ()) = tokio::join!(run(app, deadline), measure(app, deadline.within(MEASURING)));
+        let (summary, ()) = tokio::join!(run(app, deadline), measure(&app.services, deadline));
         let summary = summary.map_err(failed)?;
         let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
         tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
@@ -138,33 +138,6 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     }
     metric::due_backlog(summary.remaining);
     Ok(summary)
-}
-
-/// Measures what the run finds. That it cannot be read is no reason not to run.
-async fn measure(app: &App, deadline: Deadline) {
-    let Services { store, clock, .. } = &app.services;
-    let now = clock.now();
-    let ticket = async {
-        if let Some(ticket) = store.ticket().await? {
-            metric::ticket_age(now - ticket.create_time);
-        }
-        Ok(())
-    };
-    let pending = async {
-        let pending = store.pending_claims().await?;
-        metric::pending_claims(pending.len());
-        let since = store.oldest_of(&pending).await?;
-        metric::oldest_pending(since.map_or(0, |since| now - since));
-        Ok(())
-    };
-    let (ticket, pending) = tokio::join!(deadline.limit(ticket), deadline.limit(pending));
-    for measured in [ticket, pending] {
-        match measured {
-            Some(Ok(())) => {}
-            Some(Err::<_, StoreError>(error)) => tracing::warn!("not measured: {error}"),
-            None => tracing::warn!("not measured in time"),
-        }
-    }
 }
 
 async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
