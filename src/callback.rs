@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::exchange::{Account, Authorization, Exchange, Outcome};
-use crate::metric::Door;
+use crate::metric::{self, Door};
 use crate::page::{Complete, Page};
 use crate::services::Services;
 use crate::store::State;
@@ -72,6 +72,7 @@ async fn answer(app: &App, request: &Request, code: Option<&str>, state: Option<
     {
         return refusal;
     }
+    metric::redirect(if state.is_some() { "present" } else { "missing" });
     let authorization = Authorization { code: &code, event_time, authorizer_appid: None, state };
     match app.exchange.run(authorization, Deadline::of(&context(request))).await {
         Outcome::Stored(account) => Answer::page(StatusCode::OK, complete(app, account, state)),
@@ -97,6 +98,7 @@ async fn refuse_state(app: &App, state: Option<&State>, now: i64) -> Option<Answ
     match accepted {
         Ok(true) => None,
         Ok(false) => {
+            metric::redirect("refused");
             tracing::warn!(missing = state.is_none(), "refused: the state is not one that was launched");
             Some(Answer::page(StatusCode::FORBIDDEN, Page::StartAgain))
         }

@@ -79,6 +79,12 @@ pub(crate) fn grant(door: Door) {
     counter!("Grants", "Door" => door).increment(1);
 }
 
+/// `Redirects` by `State`: whether WeChat's redirect brought a state, which `REQUIRE_STATE` demands: `present`,
+/// `missing`, or `refused` where it did not suffice.
+pub(crate) fn redirect(state: &'static str) {
+    counter!("Redirects", "State" => state).increment(1);
+}
+
 /// `Outcomes` by `Outcome`: what came of an exchange that a visit or a push began.
 pub(crate) fn outcome(outcome: &Outcome) {
     let outcome = match outcome {

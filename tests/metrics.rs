@@ -78,6 +78,7 @@ async fn a_visit_is_measured_without_anything_secret() {
     let values = values(&lines);
     assert_eq!(values["Grants callback"], 1, "the reload brought no other");
     assert_eq!(values["Outcomes stored"], 2);
+    assert_eq!(values["Redirects missing"], 2);
     assert_eq!(values["WechatCalls given"], sandbox.wechat.requests().len());
     assert_eq!(values["PageLatency callback"].as_array().map(Vec::len), Some(2));
     assert_eq!(values["ExchangeLatency"].as_array().map(Vec::len), Some(1));
@@ -85,6 +86,17 @@ async fn a_visit_is_measured_without_anything_secret() {
     for secret in sandbox.wechat.secrets() {
         assert!(!lines.contains(&secret), "a metric shows a secret");
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_counted_by_its_state() {
+    let _turn = turn().await;
+    let (sandbox, appid) = scene().await;
+    let visit = format!("{}&state=s", redirect(&sandbox.wechat.authorize(&appid, &[1])));
+    assert_eq!(sandbox.callback_with(&[("REQUIRE_STATE", "true")]).get(&visit).await.status, 403);
+    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    let values = values(&written());
+    assert_eq!((&values["Redirects refused"], &values["Redirects present"]), (&json!(1), &json!(1)));
 }
 
 #[tokio::test]

@@ -680,6 +680,7 @@ METRICS = {
             "unclaimed",
         },
     ),
+    "Redirects": ("State", {"present", "missing", "refused"}),
     "WechatCalls": ("Answer", {"given", "refused", "none"}),
     "Refusals": ("Errcode", {"61004", "45009"}),
     "ExchangeLatency": None,
