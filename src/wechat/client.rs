@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::{DATE, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -193,26 +194,36 @@ impl Client {
             url.query_pairs_mut().append_pair(name, token.expose_secret());
         }
         let answer = async {
-            let response = self.send(url, body, limit).await?;
-            let status = response.status().as_u16();
-            let bytes = response.bytes().await.map_err(transport_error)?;
-            let answer = answer::read(status, &bytes)?;
-            Ok((answer, CallError::Unreadable { status, length: bytes.len() }))
+            let reply = self.send(url, body, limit).await?;
+            Ok((reply.json?, reply.unreadable))
         };
         let answer = answer.await;
         metric::wechat_call(&answer);
         answer
     }
 
-    async fn send(&self, url: Url, body: &Value, limit: Duration) -> Result<reqwest::Response, CallError> {
+    async fn send(&self, url: Url, body: &Value, limit: Duration) -> Result<Reply, CallError> {
         let request = self
             .http
             .post(url)
             .header("content-type", "application/json")
             .timeout(limit.min(LONGEST_CALL))
             .body(body.to_string());
-        request.send().await.map_err(transport_error)
+        let response = request.send().await.map_err(transport_error)?;
+        let (status, date) = (response.status().as_u16(), response.headers().get(DATE).cloned());
+        let bytes = response.bytes().await.map_err(transport_error)?;
+        let unreadable = CallError::Unreadable { status, length: bytes.len() };
+        Ok(Reply { json: answer::read(status, &bytes), date, unreadable })
     }
+}
+
+/// What came back of one request.
+struct Reply {
+    json: Result<Value, CallError>,
+    /// HTTP's `Date`.
+    date: Option<HeaderValue>,
+    /// The error for an answer that lacks what the endpoint is asked for.
+    unreadable: CallError,
 }
 
 /// What happened on the way, without reqwest's own words: they repeat the URL and the token in it.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::{Client, transport_error};
-use crate::wechat::answer::{self, integer};
+use super::{Client, Reply};
+use crate::wechat::answer::integer;
 use crate::wechat::{CallError, Refusal};
 
 /// What is left of one endpoint's quota of the day.
@@ -64,7 +64,9 @@ impl Client {
     pub async fn greet(&self, limit: Duration) -> Result<Greeting, CallError> {
         let answer = self.ask("quota/get", None, &json!({}), limit).await?;
         match answer.json {
-            Err(CallError::Refused(refusal)) => Ok(Greeting { refusal, date: answer.date }),
+            Err(CallError::Refused(refusal)) => {
+                Ok(Greeting { refusal, date: answer.date.as_ref().and_then(seconds) })
+            }
             Err(error) => Err(error),
             Ok(_) => Err(answer.unreadable),
         }
@@ -77,29 +79,16 @@ impl Client {
         component_token: Option<&SecretString>,
         body: &Value,
         limit: Duration,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Reply, CallError> {
         let mut url = self.base_url.clone();
         url.set_path(&format!("/cgi-bin/openapi/{endpoint}"));
         if let Some(token) = component_token {
             url.query_pairs_mut().append_pair("access_token", token.expose_secret());
         }
-        let response = self.send(url, body, limit).await?;
-        let status = response.status().as_u16();
-        let date = date(response.headers());
-        let bytes = response.bytes().await.map_err(transport_error)?;
-        let unreadable = CallError::Unreadable { status, length: bytes.len() };
-        Ok(Answer { json: answer::read(status, &bytes), date, unreadable })
+        self.send(url, body, limit).await
     }
 }
 
-struct Answer {
-    json: Result<Value, CallError>,
-    date: Option<i64>,
-    /// The error for an answer that lacks what the endpoint is asked for.
-    unreadable: CallError,
-}
-
-fn date(headers: &HeaderMap) -> Option<i64> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    DateTime::from_str(date, Format::HttpDate).ok().map(|date| date.secs())
+fn seconds(date: &HeaderValue) -> Option<i64> {
+    DateTime::from_str(date.to_str().ok()?, Format::HttpDate).ok().map(|date| date.secs())
 }
