@@ -23,7 +23,7 @@ use crate::deadline::Deadline;
 use crate::exchange::{Exchange, Finished};
 use crate::metric::{self, Door};
 use crate::services::Services;
-use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
+use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError, TOKEN_LIFE};
 use crate::wechat::{Appid, ListedAccount};
 use measure::measure;
 
@@ -43,9 +43,6 @@ const PENDING_PAGES: u32 = 20;
 
 /// What is left over for the summary.
 const FOR_SUMMARY: Duration = Duration::from_secs(2);
-
-/// The age of a component token that has ended, in seconds: what is measured where none could ever be minted.
-const ENDED: i64 = 7200;
 
 /// A refresh that is begun with less time left may not be finished.
 const SHORTEST: Duration = Duration::from_secs(8);
@@ -121,7 +118,8 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
         Err(error) => {
             report(&error);
             if !error.is_about_ticket() {
-                age = age.or(Some(ENDED));
+                // None could ever be minted, which is as bad as one that has ended.
+                age = age.or(Some(TOKEN_LIFE));
             }
             false
         }

@@ -27,7 +27,7 @@ use thiserror::Error;
 
 pub use authorizer::{Record, Status};
 pub use claim::{Claim, ClaimOutcome, Landed};
-pub use component_token::StoredToken;
+pub use component_token::{StoredToken, TOKEN_LIFE};
 pub use describe::Table;
 pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
 pub use grant::TWINS_APART;

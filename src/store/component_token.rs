@@ -6,7 +6,7 @@ use super::item::{Item, integer, number, string, text};
 use super::{Store, StoreError, written};
 
 /// How long WeChat's tokens live, in seconds.
-const LIFE: i64 = 7200;
+pub const TOKEN_LIFE: i64 = 7200;
 
 /// The component token as it is stored.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl StoredToken {
             component_access_token: text(item, "component_access_token")?.into(),
             expires_at,
             // An older version did not note it.
-            minted_at: integer(item, "minted_at").unwrap_or(expires_at - LIFE),
+            minted_at: integer(item, "minted_at").unwrap_or(expires_at - TOKEN_LIFE),
         })
     }
 }

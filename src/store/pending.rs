@@ -1,5 +1,6 @@
 //! Claims whose exchange is not finished, and what keeps calls from being made.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -17,12 +18,7 @@ impl Store {
     /// first.
     pub async fn pending(&self, now: i64, limit: i32) -> Result<Vec<String>, StoreError> {
         let output = self
-            .client
-            .query()
-            .table_name(&self.platform_table)
-            .index_name("pending")
-            .key_condition_expression("pending = :component AND pending_at <= :now")
-            .expression_attribute_values(":component", string(self.component_appid.as_str()))
+            .pending_query("pending = :component AND pending_at <= :now")
             .expression_attribute_values(":now", number(now))
             .limit(limit)
             .send()
@@ -36,17 +32,21 @@ impl Store {
     /// furthest away, which have been tried the most often.
     pub(crate) async fn pending_claims(&self) -> Result<Vec<AttributeValue>, StoreError> {
         let output = self
-            .client
-            .query()
-            .table_name(&self.platform_table)
-            .index_name("pending")
-            .key_condition_expression("pending = :component")
-            .expression_attribute_values(":component", string(self.component_appid.as_str()))
+            .pending_query("pending = :component")
             .scan_index_forward(false)
             .send()
             .await
             .map_err(|error| StoreError::of("find pending claims", &error))?;
         Ok(output.items().iter().filter_map(|item| item.get("pk").cloned()).collect())
+    }
+
+    fn pending_query(&self, condition: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.platform_table)
+            .index_name("pending")
+            .key_condition_expression(condition)
+            .expression_attribute_values(":component", string(self.component_appid.as_str()))
     }
 
     /// When the oldest of the first few hundred of `claims` began, in epoch seconds: the index has only keys.
