@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use sandbox::gateway::redirect;
 use sandbox::wechat::Account;
 use sandbox::{Fault, HttpRequest, Sandbox};
 use serde_json::{Value, json};
@@ -60,10 +61,6 @@ async fn scene() -> (Sandbox, String) {
     let sandbox = Sandbox::start().await;
     let appid = sandbox.wechat.add_account(Account::official_account("shop"));
     (sandbox, appid)
-}
-
-fn redirect(code: &str) -> String {
-    format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"))
 }
 
 #[tokio::test]

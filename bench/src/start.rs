@@ -113,7 +113,7 @@ fn check(answer: &Value) -> Result<(), Box<dyn Error>> {
 fn visit(sandbox: &Sandbox) -> Value {
     let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
     let code = sandbox.wechat.authorize(&appid, &[1, 2, 3, 4, 11, 15, 24]);
-    let request = HttpRequest::get(&format!("/callback?auth_code={code}&expires_in=3600"))
+    let request = HttpRequest::get(&gateway::redirect(&code))
         .header("Accept", "text/html,application/xhtml+xml")
         .header("Accept-Encoding", "gzip, deflate, br")
         .header("Accept-Language", "zh-CN,zh;q=0.9")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Answer, Instance, InvocationError, JsonInstance, Sandbox};
+use crate::{Answer, Instance, InvocationError, JsonInstance, Sandbox, gateway};
 
 /// The code of the Official Account that the event files name.
 const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
@@ -99,7 +99,6 @@ impl EventFile {
 
 /// WeChat's redirect, before the event.
 async fn grant(sandbox: &Sandbox, code: &str) {
-    let redirect = format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"));
-    let answer = sandbox.callback().get(&redirect).await;
+    let answer = sandbox.callback().get(&gateway::redirect(code)).await;
     assert_eq!(answer.status, 200, "the grant before the event is stored");
 }

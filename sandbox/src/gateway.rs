@@ -69,6 +69,11 @@ impl HttpRequest {
 /// The domain of the event files.
 pub const DOMAIN_NAME: &str = "platform.example.com";
 
+/// Where WeChat's redirect with an authorization code leads: path and query.
+pub fn redirect(code: &str) -> String {
+    format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"))
+}
+
 /// The event that API Gateway sends for a request at `now`.
 pub fn event(request: &HttpRequest, now: i64) -> Value {
     let domain_name = request.find("host").unwrap_or(DOMAIN_NAME);

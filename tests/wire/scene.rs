@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Mutex, Once};
 
+pub(crate) use sandbox::gateway::redirect;
 use sandbox::wechat::Account;
 use sandbox::{Answer, HttpRequest, Instance, Sandbox};
 use serde_json::Value;
@@ -112,11 +113,6 @@ impl Drop for Scene {
             self.assert_clean(&log(), "the log");
         }
     }
-}
-
-/// WeChat's redirect with `code`.
-pub(crate) fn redirect(code: &str) -> String {
-    format!("/callback?auth_code={}&expires_in=3600", code.replace('@', "%40"))
 }
 
 /// The log so far, of all tests of this process.

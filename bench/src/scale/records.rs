@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sandbox::Sandbox;
 use sandbox::wechat::Account;
+use sandbox::{Sandbox, gateway};
 use serde_json::{Value, json};
 
 /// What platforms ask for in practice, about.
@@ -38,7 +38,7 @@ pub(crate) async fn fill(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn E
 async fn granted(sandbox: &Sandbox) -> Result<Value, Box<dyn Error>> {
     let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
     let code = sandbox.wechat.authorize(&appid, &PERMISSION_SETS);
-    let answer = sandbox.callback().get(&format!("/callback?auth_code={code}&expires_in=3600")).await;
+    let answer = sandbox.callback().get(&gateway::redirect(&code)).await;
     if answer.status != 200 {
         return Err(format!("callback should grant, but says {}", answer.status).into());
     }
