@@ -81,6 +81,17 @@ def environment(**variables):
     return {**kept, **offline, **variables}
 
 
+def spawned(output, variables):
+    """How every program is started: with what it prints in one place, and nobody to ask."""
+    return {
+        "cwd": ROOT,
+        "env": environment(**variables),
+        "stdin": subprocess.DEVNULL,
+        "stdout": output,
+        "stderr": subprocess.STDOUT,
+    }
+
+
 class Program:
     """A program in the background, with all that it prints in a file."""
 
@@ -90,14 +101,7 @@ class Program:
         with open(log, "w", encoding="utf-8") as output:
             # A group of its own, so that what it starts can be ended with it, and Ctrl-C reaches only this script.
             self.process = subprocess.Popen(
-                [str(argument) for argument in arguments],
-                cwd=ROOT,
-                env=environment(**variables),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+                [str(argument) for argument in arguments], start_new_session=True, **spawned(output, variables))
 
     def printed(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -133,16 +137,7 @@ def run(arguments, log, seconds, **variables):
     arguments = [str(argument) for argument in arguments]
     with open(log, "w", encoding="utf-8") as output:
         try:
-            done = subprocess.run(
-                arguments,
-                cwd=ROOT,
-                env=environment(**variables),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                check=False,
-            )
+            done = subprocess.run(arguments, timeout=seconds, check=False, **spawned(output, variables))
             status = f"status {done.returncode}" if done.returncode else None
         except subprocess.TimeoutExpired:
             status = f"not done after {seconds} s"

@@ -6,31 +6,21 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import urllib.parse
 
 import boto3
 from botocore.config import Config
 
 from programs import (
-    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, environment, request, run, say, start_sandbox,
+    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, request, run, say, spawned, start_sandbox,
 )
 
 WORK = ROOT / "target" / "deployment"
+# The emulator, and what an operator has: just and the AWS CLI. .ci/run installs them.
+TOOLS = ROOT / "target" / "gate-emulator" / "bin"
 STACK = "wechat-authorizer"
 # The sandbox's account that this is tried with.
 ACCOUNT = "wx5a4db0cb00c50003"
-
-
-def install_emulator():
-    """In an environment of its own, kept for the next run while the pins are the same."""
-    pins, installed = ROOT / ".ci" / "requirements-emulator.txt", WORK / "emulator" / "requirements.txt"
-    if not installed.exists() or installed.read_text() != pins.read_text():
-        shutil.rmtree(WORK / "emulator", ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", WORK / "emulator"], check=True, timeout=120)
-        pip = [WORK / "emulator" / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", pins], check=True, timeout=600)
-        shutil.copy(pins, installed)
 
 
 class Deployment:
@@ -56,7 +46,7 @@ class Deployment:
         (WORK / "tmp").mkdir(parents=True)
         port = self.address.split(":")[1]
         self.emulator = Program(
-            "the emulator", [WORK / "emulator" / "bin" / "ministack"], WORK / "emulator.log",
+            "the emulator", [TOOLS / "ministack"], WORK / "emulator.log",
             BIND_HOST="127.0.0.1", GATEWAY_PORT=port, TMPDIR=str(WORK / "tmp"), IOT_MTLS_ENABLED="0",
             # Whoever calls needs a policy that allows it, the functions too.
             AUTH="true",
@@ -168,12 +158,10 @@ class Deployment:
 
     def just(self, *recipe, status=0):
         """What a recipe for operators prints, with the AWS CLI that is installed beside the emulator."""
-        tools = WORK / "emulator" / "bin"
-        variables = environment(
-            PATH=f"{tools}{os.pathsep}{os.environ['PATH']}", AWS_ENDPOINT_URL=self.endpoint)
+        path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            [tools / "just", *map(str, recipe)], cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, timeout=120,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            [TOOLS / "just", *map(str, recipe)], timeout=120, text=True, check=False,
+            **spawned(subprocess.PIPE, {"PATH": path, "AWS_ENDPOINT_URL": self.endpoint}))
         if done.returncode != status:
             raise Failure(f"just {recipe[0]} ends with status {done.returncode}: {self.mask(done.stdout)}")
         return done.stdout
