@@ -1,11 +1,14 @@
 //! Tokens stay fresh.
 
+mod failure;
+
 use sandbox::wechat::Account;
-use sandbox::{Fault, JsonInstance};
+use sandbox::{Fault, Hold, JsonInstance};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
-use crate::scene::{Scene, assert_logged, log, redirect};
+use crate::scene::{Scene, redirect};
 
 /// A run in numbers: refreshed, failed, revoked, pending_finished, remaining.
 pub(crate) async fn run(refresh: &JsonInstance) -> [u64; 5] {
@@ -44,6 +47,16 @@ impl Scene {
     pub(crate) async fn when_due(&self) {
         self.clock.advance(7200 - 600);
         self.put_ticket().await;
+    }
+
+    /// A run that has the lease of the account, which is due, and whose answer from WeChat is held.
+    async fn refreshing(&self) -> (JoinHandle<[u64; 5]>, Hold) {
+        self.when_due().await;
+        let hold = self.wechat.on("api_authorizer_token").hold_after();
+        let refresh = self.refresh();
+        let running = tokio::spawn(async move { run(&refresh).await });
+        hold.arrived().await;
+        (running, hold)
     }
 }
 
@@ -212,11 +225,7 @@ async fn an_account_that_revoked_is_marked_and_left_in_peace() {
 async fn a_late_refresh_does_not_undo_a_revocation_or_a_newer_grant() {
     let scene = Scene::new().await;
     scene.authorized().await;
-    scene.when_due().await;
-    let hold = scene.wechat.on("api_authorizer_token").hold_after();
-    let refresh = scene.refresh();
-    let running = tokio::spawn(async move { run(&refresh).await });
-    hold.arrived().await;
+    let (running, hold) = scene.refreshing().await;
     let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
     assert_eq!(scene.events().request(push).await.status, 200);
     hold.release();
@@ -225,149 +234,13 @@ async fn a_late_refresh_does_not_undo_a_revocation_or_a_newer_grant() {
 
     scene.clock.advance(5);
     scene.authorized().await;
-    scene.when_due().await;
-    let hold = scene.wechat.on("api_authorizer_token").hold_after();
-    let refresh = scene.refresh();
-    let running = tokio::spawn(async move { run(&refresh).await });
-    hold.arrived().await;
+    let (running, hold) = scene.refreshing().await;
     let newer = scene.authorized().await;
     hold.release();
     assert_eq!(running.await.expect("no panic"), [0, 0, 0, 0, 0]);
     let record = scene.stored().await;
     assert_eq!(record["authorizer_refresh_token"], newer["authorizer_refresh_token"]);
     assert!(record["refresh_at"].as_i64() <= record["refreshed_at"].as_i64(), "and is due at once");
-}
-
-#[tokio::test]
-async fn a_refused_refresh_token_is_looked_up_at_wechat() {
-    let scene = Scene::new().await;
-    scene.authorized().await;
-    scene.when_due().await;
-    scene.wechat.on("api_authorizer_token").once(Fault::errcode(61023));
-    scene.wechat.on("api_get_authorizer_info").once(Fault::json(json!({
-        "authorizer_info": {}, "authorization_info": {"authorizer_refresh_token": "refreshtoken@@@looked-up"},
-    })));
-    scene.wechat.on("api_authorizer_token").once(Fault::json(json!({
-        "authorizer_access_token": "fresh", "expires_in": 7200,
-    })));
-    assert_eq!(run(&scene.refresh()).await, [1, 0, 0, 0, 0]);
-    let record = scene.stored().await;
-    assert_eq!(record["authorizer_refresh_token"], "refreshtoken@@@looked-up");
-    assert_eq!(record["authorizer_access_token"], "fresh");
-    let sent = scene.wechat.on("api_authorizer_token").requests();
-    assert_eq!(sent[1].body["authorizer_refresh_token"], "refreshtoken@@@looked-up");
-}
-
-#[tokio::test]
-async fn a_refresh_token_that_wechat_has_no_better_one_for_is_tried_ever_more_rarely_and_never_dropped() {
-    let scene = Scene::new().await;
-    let stored = scene.authorized().await;
-    let refresh = scene.refresh();
-    scene.when_due().await;
-    scene
-        .wechat
-        .on("api_authorizer_token")
-        .always(Fault::errmsg(61023, "invalid refreshtoken@@@x rid: 65f-1"));
-    let mut waits = Vec::new();
-    for attempts in 1..=4 {
-        assert_eq!(run(&refresh).await, [0, 1, 0, 0, 0]);
-        let record = scene.stored().await;
-        assert_eq!(record["status"], "authorized");
-        assert_eq!(record["authorizer_refresh_token"], stored["authorizer_refresh_token"]);
-        let failure = &record["refresh_failure"];
-        assert_eq!((&failure["errcode"], &failure["attempts"]), (&json!(61023), &json!(attempts)));
-        assert_eq!((&failure["errmsg"], &failure["rid"]), (&json!("invalid ***"), &json!("65f-1")));
-        let wait = record["refresh_at"].as_i64().expect("a time") - scene.clock.now();
-        waits.push(wait);
-        scene.clock.advance(wait + 1);
-        scene.put_ticket().await;
-    }
-    assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
-    scene.wechat.clear_faults();
-    assert_eq!(run(&refresh).await, [1, 0, 0, 0, 0]);
-    assert!(scene.stored().await.get("refresh_failure").is_none());
-}
-
-#[tokio::test]
-async fn a_passing_fault_backs_off_and_recovers() {
-    for fault in [Fault::errcode(-1), Fault::ResetBefore, Fault::raw(502, "text/html", "<html>")] {
-        let scene = Scene::new().await;
-        scene.authorized().await;
-        scene.when_due().await;
-        scene.wechat.on("api_authorizer_token").always(fault.clone());
-        let refresh = scene.refresh();
-        assert_eq!(run(&refresh).await, [0, 1, 0, 0, 0], "{fault:?}");
-        assert_eq!(scene.refreshes(), 3, "{fault:?}");
-        scene.wechat.clear_faults();
-        assert_eq!(run(&refresh).await, [0, 0, 0, 0, 0], "it waits");
-        scene.clock.advance(61);
-        assert_eq!(run(&refresh).await, [1, 0, 0, 0, 0], "{fault:?}");
-    }
-}
-
-#[tokio::test]
-async fn after_the_daily_quota_no_more_calls_are_made_until_the_day_changes_in_beijing() {
-    let scene = Scene::new().await;
-    scene.crowd(80).await;
-    scene.when_due().await;
-    scene.wechat.on("api_authorizer_token").always(Fault::errcode(45009));
-    let refresh = scene.refresh();
-    let [refreshed, failed, revoked, _, remaining] = run(&refresh).await;
-    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
-    assert!(scene.refreshes() <= 64, "at most the calls already in flight: {}", scene.refreshes());
-    let calls = scene.refreshes();
-    let records = scene.dynamodb.authorizers().await;
-    assert!(records.iter().all(|record| record.get("refresh_failure").is_none()), "no merchant is at fault");
-    assert!(records.iter().all(|record| record.get("lease_owner").is_none()));
-    assert_eq!(run(&refresh).await, [0, 0, 0, 0, 80]);
-    assert_eq!(scene.refreshes(), calls);
-    scene.wechat.clear_faults();
-    scene.clock.advance(86_400);
-    scene.put_ticket().await;
-    assert_eq!(run(&refresh).await, [80, 0, 0, 0, 0]);
-}
-
-#[tokio::test]
-async fn what_no_merchant_is_at_fault_for_stops_the_run_with_a_line_for_the_operator() {
-    let scene = Scene::new().await;
-    scene.crowd(80).await;
-    scene.when_due().await;
-    scene
-        .wechat
-        .on("api_authorizer_token")
-        .always(Fault::errmsg(61004, "requestIP: 10.1.2.3 rid: stop-61004"));
-    let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
-    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
-    assert!(scene.refreshes() <= 64);
-    assert_logged(&["\"request_ip\":\"10.1.2.3\""]);
-    let records = scene.dynamodb.authorizers().await;
-    assert!(records.iter().all(|record| record.get("refresh_failure").is_none()));
-    assert!(records.iter().all(|record| record.get("lease_owner").is_none()));
-
-    scene.wechat.clear_faults();
-    scene.wechat.reset_appsecret();
-    let calls = scene.refreshes();
-    scene.clock.advance(7200);
-    scene.put_ticket().await;
-    let [refreshed, failed, revoked, _, remaining] = run(&scene.refresh()).await;
-    assert_eq!((refreshed, failed, revoked, remaining), (0, 0, 0, 80));
-    assert_eq!(scene.refreshes(), calls);
-}
-
-#[tokio::test]
-async fn one_malformed_record_and_one_failing_account_never_stop_a_run() {
-    let scene = Scene::new().await;
-    let appids = scene.crowd(5).await;
-    scene.when_due().await;
-    let table = scene.dynamodb.authorizers_table.clone();
-    let now = scene.clock.now();
-    let malformed = json!({
-        "authorizer_appid": "wxmalformed", "component_appid": scene.wechat.component_appid,
-        "refresh_shard": 3, "refresh_at": now - 9999, "status": 7, "authorizer_refresh_token": ["x"],
-    });
-    scene.dynamodb.put(&table, malformed).await;
-    scene.wechat.on("api_authorizer_token").containing(&appids[2]).always(Fault::errcode(40013));
-    assert_eq!(run(&scene.refresh()).await, [4, 1, 0, 0, 0]);
 }
 
 #[tokio::test]
@@ -397,29 +270,10 @@ async fn on_demand_refreshes_only_what_would_be_forgotten_and_still_finishes_pen
 }
 
 #[tokio::test]
-async fn storage_that_fails_a_refresh_loses_no_token() {
-    let scene = Scene::new().await;
-    scene.authorized().await;
-    scene.when_due().await;
-    let rotated = json!({
-        "authorizer_access_token": "fresh", "expires_in": 7200, "authorizer_refresh_token": "refreshtoken@@@rotated",
-    });
-    scene.wechat.on("api_authorizer_token").once(Fault::json(rotated));
-    scene.dynamodb.on("UpdateItem").containing("refreshtoken@@@rotated").times(4, Fault::throttled());
-    assert_eq!(run(&scene.refresh()).await, [1, 0, 0, 0, 0]);
-    assert_eq!(scene.stored().await["authorizer_refresh_token"], "refreshtoken@@@rotated");
-    assert!(!log().contains("refreshtoken@@@rotated"));
-}
-
-#[tokio::test]
 async fn a_process_that_dies_in_a_refresh_holds_nothing_up_for_longer_than_a_minute() {
     let scene = Scene::new().await;
     scene.authorized().await;
-    scene.when_due().await;
-    let hold = scene.wechat.on("api_authorizer_token").hold_after();
-    let refresh = scene.refresh();
-    let dying = tokio::spawn(async move { run(&refresh).await });
-    hold.arrived().await;
+    let (dying, hold) = scene.refreshing().await;
     dying.abort();
     let _ = dying.await;
     drop(hold);
