@@ -86,3 +86,20 @@ impl HttpConnector for Connector {
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_call_leaves_by_ipv6() {
+        // Somebody listens there, where the machine has IPv6 at all.
+        let listener = TcpListener::bind("[::1]:0");
+        let port =
+            listener.as_ref().ok().and_then(|listener| listener.local_addr().ok()).map_or(9, |at| at.port());
+        let refused = client().get(format!("http://[::1]:{port}/")).send().await.expect_err("no answer");
+        assert!(refused.is_connect(), "{refused:?}");
+    }
+}
