@@ -5,24 +5,20 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::USER_AGENT;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
-use tracing::Instrument;
 
-use crate::clock::Clock;
 use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::launch::State;
 use crate::page::{Launch, Page};
 use crate::services::Services;
-use crate::store::State;
-use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
-use crate::wechat::{Appid, Class};
+use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context};
+use crate::wechat::{Appid, Class, ComponentAccessToken, PreAuthCode};
 
 /// What the merchant may authorize: 3 is Official Accounts and Mini Programs.
 const USUAL_AUTH_TYPE: &str = "3";
@@ -30,7 +26,7 @@ const USUAL_AUTH_TYPE: &str = "3";
 /// The values of `auth_type` that WeChat defines.
 const AUTH_TYPES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "8"];
 
-/// What is left over for the answer.
+/// Time reserved for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
 
 /// What the function depends on.
@@ -46,10 +42,10 @@ pub struct App {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+    pub fn new(config: &Config, services: Services) -> Self {
         Self {
             component_appid: config.component_appid.clone(),
-            services: Services::new(config, aws, http, clock),
+            services,
             pc_base_url: config.wechat_pc_base_url.clone(),
             mobile_base_url: config.wechat_mobile_base_url.clone(),
             public_base_url: config.public_base_url.clone(),
@@ -61,74 +57,69 @@ impl App {
 /// Answers one visit.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
     let visit = Visit::of("authorize", &request);
-    let span = visit.span();
-    async {
-        let answer = answer(app, &request).await;
-        tracing::info!(status = answer.status().as_u16(), "launch page answered");
-        Ok(visit.respond(&answer, Some("authorize")))
-    }
-    .instrument(span)
-    .await
+    let response = respond(app, &request).await;
+    tracing::info!(status = response.status().as_u16(), "launch page answered");
+    Ok(visit.respond(&response, Some("authorize")))
 }
 
-async fn answer(app: &App, request: &Request) -> Answer {
-    if let Some(answer) = Answer::without_effect(request) {
-        return answer;
+async fn respond(app: &App, request: &Request) -> PageResponse {
+    if let Some(response) = PageResponse::without_effect(request) {
+        return response;
     }
-    let Some(wish) = Wish::read(request) else {
+    let Some(wanted) = LaunchRequest::read(request) else {
         tracing::warn!("refused: state, auth_type or biz_appid is malformed");
-        return Answer::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
+        return PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
     };
     let Some(origin) = app.public_base_url.clone().or_else(|| own_origin(request)) else {
         tracing::error!(advice = "set PUBLIC_BASE_URL", "the request does not say which host it is for");
-        return Answer::later(UNTIL_MENDED, Page::Unavailable);
+        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
     };
     // Without a state of its own a launch could not be told from a forged redirect.
-    let state = wish.state.clone().or_else(|| app.require_state.then(State::random));
+    let state = wanted.state.clone().or_else(|| app.require_state.then(State::random));
     let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
-    let create = |token: SecretString, limit| async move {
+    let create = |token: ComponentAccessToken, limit| async move {
         app.services.wechat.create_pre_auth_code(&token, limit).await
     };
     let pre_auth_code = match app.services.component.call(None, deadline, create).await {
         Ok((code, _)) => code,
-        Err(failure) => return unlaunched(failure.cause),
+        Err(failure) => return not_launched(failure.cause),
     };
     if let Some(state) = &state
         && let Err(error) =
             app.services.store.put_launch(&pre_auth_code, state, app.services.clock.now()).await
     {
         tracing::error!("the launch cannot be noted: {error}");
-        return Answer::later(UNTIL_MENDED, Page::Unavailable);
+        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
     }
     let page = Launch {
-        pc_url: app.pc_url(&wish, &pre_auth_code, &origin, state.as_ref()),
-        mobile_url: app.mobile_url(&wish, &pre_auth_code, &origin, state.as_ref()),
+        pc_url: app.pc_url(&wanted, &pre_auth_code, &origin, state.as_ref()),
+        mobile_url: app.mobile_url(&wanted, &pre_auth_code, &origin, state.as_ref()),
         prefer_mobile: is_phone(request),
     };
-    Answer::page(StatusCode::OK, Page::Launch(page))
+    PageResponse::page(StatusCode::OK, Page::Launch(page))
 }
 
-/// The answer where WeChat gave no `pre_auth_code`.
-fn unlaunched(cause: Cause) -> Answer {
+/// The response where WeChat gave no `pre_auth_code`.
+fn not_launched(cause: Cause) -> PageResponse {
     cause.report();
     let about_ticket = match &cause {
         Cause::Component(error) => error.is_about_ticket(),
         Cause::Call(error) => error.class() == Class::TicketRejected,
     };
     match about_ticket {
-        true => Answer::later(UNTIL_TICKET, Page::NotReady),
-        false => Answer::later(UNTIL_MENDED, Page::Unavailable),
+        true => PageResponse::later(UNTIL_TICKET, Page::NotReady),
+        false => PageResponse::later(UNTIL_FIXED, Page::Unavailable),
     }
 }
 
 /// What the visitor's link asks for.
-struct Wish {
+struct LaunchRequest {
     state: Option<State>,
     auth_type: String,
     biz_appid: Option<Appid>,
 }
 
-impl Wish {
+impl LaunchRequest {
     /// The parameters, absent or empty ones as their defaults. None if one is malformed.
     fn read(request: &Request) -> Option<Self> {
         let query = request.query_string_parameters();
@@ -149,18 +140,30 @@ impl Wish {
 }
 
 impl App {
-    fn pc_url(&self, wish: &Wish, code: &SecretString, origin: &Url, state: Option<&State>) -> String {
+    fn pc_url(
+        &self,
+        wanted: &LaunchRequest,
+        code: &PreAuthCode,
+        origin: &Url,
+        state: Option<&State>,
+    ) -> String {
         let mut url = self.pc_base_url.clone();
         url.set_path("/cgi-bin/componentloginpage");
-        self.add_query(&mut url, wish, code, origin, state);
+        self.add_query(&mut url, wanted, code, origin, state);
         url.into()
     }
 
-    fn mobile_url(&self, wish: &Wish, code: &SecretString, origin: &Url, state: Option<&State>) -> String {
+    fn mobile_url(
+        &self,
+        wanted: &LaunchRequest,
+        code: &PreAuthCode,
+        origin: &Url,
+        state: Option<&State>,
+    ) -> String {
         let mut url = self.mobile_base_url.clone();
         url.set_path("/wxaopen/safe/bindcomponent");
         url.query_pairs_mut().append_pair("action", "bindcomponent").append_pair("no_scan", "1");
-        self.add_query(&mut url, wish, code, origin, state);
+        self.add_query(&mut url, wanted, code, origin, state);
         url.set_fragment(Some("wechat_redirect"));
         url.into()
     }
@@ -168,8 +171,8 @@ impl App {
     fn add_query(
         &self,
         url: &mut Url,
-        wish: &Wish,
-        code: &SecretString,
+        wanted: &LaunchRequest,
+        code: &PreAuthCode,
         origin: &Url,
         state: Option<&State>,
     ) {
@@ -181,10 +184,10 @@ impl App {
         let mut query = url.query_pairs_mut();
         query
             .append_pair("component_appid", self.component_appid.as_str())
-            .append_pair("pre_auth_code", code.expose_secret())
+            .append_pair("pre_auth_code", code.expose())
             .append_pair("redirect_uri", redirect_uri.as_str())
-            .append_pair("auth_type", &wish.auth_type);
-        if let Some(appid) = &wish.biz_appid {
+            .append_pair("auth_type", &wanted.auth_type);
+        if let Some(appid) = &wanted.biz_appid {
             query.append_pair("biz_appid", appid.as_str());
         }
     }

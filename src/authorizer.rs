@@ -1,46 +1,46 @@
 //! The tokens of the authorizers: refreshed under a lease, and looked up at WeChat where they are missing.
 
 mod restore;
+mod schedule;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use crate::component::Cause;
-use crate::deadline::{Deadline, backoff, unique_id};
+use crate::deadline::Deadline;
+use crate::lease::Lease;
 use crate::metric;
+use crate::retry::until_written;
 use crate::services::Services;
 use crate::store::{Leased, Reason, Record, RefreshFailure, StoreError};
+use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerInfo, CallError, Class, RefreshedToken, masked};
 
-pub use restore::Restored;
+pub(crate) use restore::Compared;
+use schedule::{next_day_in_beijing, retry_after};
 
 /// The longest that one refresh may take, so that the lease of a dead owner ends within a minute.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// By how many seconds the lease outlives the work.
-const LEASE_MARGIN: i64 = 5;
-
-/// What is left over after WeChat's answer for writing it.
+/// Time reserved after WeChat's answer for writing it.
 const FOR_WRITING: Duration = Duration::from_secs(5);
 
-/// A revocation that WeChat tells by refusing happened before the call; by how many seconds at least is not
-/// known, and clocks differ. An authorization that is newer than this wins over it.
-const CLOCKS_APART: i64 = 60;
+/// A revocation that WeChat tells by refusing happened before the call; how long before is not known, and clocks
+/// differ. An authorization that is newer than this wins over it.
+const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// Keeper of the authorizers' tokens.
 #[derive(Clone, Debug)]
-pub struct Authorizers {
+pub(crate) struct Authorizers {
     services: Services,
-    /// Until when this instance knows the day's quota to be used up, in epoch seconds.
+    /// Until when this instance knows the day's quota to be used up, in epoch seconds; 0 where it does not.
     quota_exceeded_until: Arc<AtomicI64>,
 }
 
-/// What came of a refresh.
+/// How a refresh ended.
 #[derive(Clone, Debug)]
-pub enum Refreshed {
+pub(crate) enum Refreshed {
     /// The account has a new access token.
     Done,
     /// Somebody else is refreshing it, there is no reason to refresh it any more, or no quota left.
@@ -53,14 +53,26 @@ pub enum Refreshed {
     Stopped(Box<Cause>),
 }
 
+impl Refreshed {
+    /// The name in the metrics; none for an account that was left alone.
+    fn label(&self) -> Option<&'static str> {
+        match self {
+            Self::Done => Some("refreshed"),
+            Self::Failed => Some("failed"),
+            Self::Revoked => Some("revoked"),
+            Self::NotOurs | Self::Stopped(_) => None,
+        }
+    }
+}
+
 impl Authorizers {
     /// The keeper on these services.
-    pub fn new(services: Services) -> Self {
+    pub(crate) fn new(services: Services) -> Self {
         Self { services, quota_exceeded_until: Arc::default() }
     }
 
     /// Refreshes the access token of an account, under its lease.
-    pub async fn refresh(
+    pub(crate) async fn refresh(
         &self,
         authorizer_appid: &Appid,
         reason: &Reason,
@@ -68,22 +80,23 @@ impl Authorizers {
     ) -> Result<Refreshed, StoreError> {
         let deadline = deadline.within(LONGEST);
         let now = self.services.clock.now();
-        if now < self.quota_exceeded_until.load(Ordering::Relaxed) {
+        if now < Timestamp::from_secs(self.quota_exceeded_until.load(Ordering::Relaxed)) {
             return Ok(Refreshed::NotOurs);
         }
-        let until = now + deadline.remaining().as_secs() as i64 + LEASE_MARGIN;
-        let leased =
-            self.services.store.lease_record(authorizer_appid, &unique_id(), reason, now, until).await?;
+        let lease = Lease::take(now, deadline.remaining());
+        let leased = self.services.store.lease_record(authorizer_appid, lease, reason, now).await?;
         let Some(leased) = leased else { return Ok(Refreshed::NotOurs) };
         let refreshed = self.refresh_leased(leased, now, deadline).await?;
-        metric::refresh(&refreshed);
+        if let Some(label) = refreshed.label() {
+            metric::refresh(label);
+        }
         Ok(refreshed)
     }
 
     async fn refresh_leased(
         &self,
         mut leased: Leased,
-        began: i64,
+        began: Timestamp,
         deadline: Deadline,
     ) -> Result<Refreshed, StoreError> {
         let calling = deadline.reserving(FOR_WRITING);
@@ -131,19 +144,8 @@ impl Authorizers {
         deadline: Deadline,
     ) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
-        let mut tries = 0;
-        loop {
-            match self.services.store.put_refreshed(leased, token, now).await {
-                Ok(true) => return Ok(Refreshed::Done),
-                Ok(false) => return Ok(Refreshed::NotOurs),
-                Err(error) => {
-                    tries += 1;
-                    if !deadline.pause(backoff(tries.min(3))).await {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        let put = || self.services.store.put_refreshed(leased, token, now);
+        Ok(if until_written(deadline, put).await? { Refreshed::Done } else { Refreshed::NotOurs })
     }
 
     /// Looks for the refresh token that WeChat has for the account in place of the one it refused.
@@ -154,8 +156,7 @@ impl Authorizers {
             Err(cause) if cause.is_of_platform() => return Ok(LookedUp::Stopped(cause)),
             Err(_) => return Ok(LookedUp::Same),
         };
-        let other =
-            info.refresh_token.filter(|token| token.expose_secret() != leased.refresh_token.expose_secret());
+        let other = info.refresh_token.filter(|token| *token != leased.refresh_token);
         let Some(other) = other else { return Ok(LookedUp::Same) };
         if !self.services.store.put_refresh_token(leased, &other, self.services.clock.now()).await? {
             return Ok(LookedUp::Lost);
@@ -173,7 +174,7 @@ impl Authorizers {
         answer.map(|(info, _)| info).map_err(|failure| failure.cause)
     }
 
-    async fn revoke(&self, leased: &Leased, began: i64) -> Result<Refreshed, StoreError> {
+    async fn revoke(&self, leased: &Leased, began: Timestamp) -> Result<Refreshed, StoreError> {
         let revoked_at = revoked_at(began, &leased.record);
         let revoked =
             self.services.store.revoke_leased(leased, revoked_at, self.services.clock.now()).await?;
@@ -191,10 +192,10 @@ impl Authorizers {
         let retry_at = now + retry_after(error.class(), attempts);
         tracing::warn!(
             authorizer.appid = %leased.authorizer_appid,
-            errcode,
+            errcode = errcode.get(),
             rid,
             attempts,
-            retry_at,
+            retry_at = retry_at.as_secs(),
             advice = error.advice(),
             "refresh failed: {error}"
         );
@@ -211,7 +212,7 @@ impl Authorizers {
         let now = self.services.clock.now();
         if matches!(&cause, Cause::Call(error) if error.class() == Class::QuotaExceeded) {
             let until = next_day_in_beijing(now);
-            self.quota_exceeded_until.store(until, Ordering::Relaxed);
+            self.quota_exceeded_until.store(until.as_secs(), Ordering::Relaxed);
             self.services.store.put_quota_exceeded(until).await?;
         }
         self.services.store.release_record(leased, now).await?;
@@ -228,44 +229,7 @@ enum LookedUp {
 }
 
 /// The time that a revocation gets of which a call that began at `began` told.
-fn revoked_at(began: i64, record: &Record) -> i64 {
-    (began - CLOCKS_APART).max(record.authorized_at.unwrap_or_default())
-}
-
-/// After how many seconds a refresh is tried again that has failed `attempts` times in a row: what WeChat
-/// mends by itself soon, what an operator or the merchant must mend ever more rarely, at least once a day.
-fn retry_after(class: Class, attempts: u32) -> i64 {
-    let (first, longest) = match class {
-        Class::Busy => (60, 900),
-        _ => (600, 86_400),
-    };
-    (first << (attempts - 1).min(10)).min(longest)
-}
-
-/// The next midnight in Beijing, when WeChat's daily quotas begin anew. In epoch seconds, like `now`.
-fn next_day_in_beijing(now: i64) -> i64 {
-    const OFFSET: i64 = 8 * 3600;
-    (now + OFFSET).div_euclid(86_400) * 86_400 + 86_400 - OFFSET
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_changes_at_midnight_in_beijing() {
-        // 2026-01-01 00:00:00 in Beijing.
-        let midnight = 1_767_196_800;
-        assert_eq!(next_day_in_beijing(midnight - 1), midnight);
-        assert_eq!(next_day_in_beijing(midnight), midnight + 86_400);
-    }
-
-    #[test]
-    fn failures_are_tried_again_at_growing_intervals_up_to_a_day() {
-        let intervals: Vec<i64> =
-            (1..=9).map(|attempts| retry_after(Class::RefreshTokenRejected, attempts)).collect();
-        assert_eq!(intervals, [600, 1200, 2400, 4800, 9600, 19_200, 38_400, 76_800, 86_400]);
-        assert_eq!(retry_after(Class::Busy, 1), 60);
-        assert_eq!(retry_after(Class::Busy, 99), 900);
-    }
+fn revoked_at(began: Timestamp, record: &Record) -> Timestamp {
+    let before = began - CLOCKS_APART;
+    record.authorized_at.map_or(before, |authorized_at| before.max(authorized_at))
 }

@@ -1,21 +1,20 @@
 //! `GET /callback`: the redirect target. Takes the authorization code with which WeChat sends the
 //! merchant's browser back, and answers with a page.
 
-use aws_config::SdkConfig;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
-use tracing::Instrument;
 
-use crate::clock::Clock;
+use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::exchange::{Account, Authorization, Exchange, Outcome};
+use crate::exchange::{Account, Exchange, Outcome};
+use crate::launch::State;
 use crate::metric::{self, Door};
 use crate::page::{Complete, Page};
 use crate::services::Services;
-use crate::store::State;
-use crate::visit::{Answer, UNTIL_MENDED, UNTIL_TICKET, Visit, context};
+use crate::time::Timestamp;
+use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context};
 use crate::wechat::AuthorizationCode;
 
 /// What the function depends on.
@@ -29,8 +28,7 @@ pub struct App {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let services = Services::new(config, aws, http, clock);
+    pub fn new(config: &Config, services: Services) -> Self {
         Self {
             exchange: Exchange::new(services.clone(), Door::Callback),
             services,
@@ -43,28 +41,23 @@ impl App {
 /// Answers one redirect. Every fault has its page, so there is no error to return.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
     let visit = Visit::of("callback", &request);
-    let span = visit.span();
-    async {
-        let query = request.query_string_parameters();
-        let state = query.first("state").and_then(State::parse);
-        let answer = answer(app, &request, query.first("auth_code"), state.as_ref()).await;
-        tracing::info!(status = answer.status().as_u16(), "callback answered");
-        Ok(visit.respond(&answer, Some(&launch_url(state.as_ref()))))
-    }
-    .instrument(span)
-    .await
+    let query = request.query_string_parameters();
+    let state = query.first("state").and_then(State::parse);
+    let response = respond(app, &request, query.first("auth_code"), state.as_ref()).await;
+    tracing::info!(status = response.status().as_u16(), "callback answered");
+    Ok(visit.respond(&response, Some(&launch_url(state.as_ref()))))
 }
 
-async fn answer(app: &App, request: &Request, code: Option<&str>, state: Option<&State>) -> Answer {
+async fn respond(app: &App, request: &Request, code: Option<&str>, state: Option<&State>) -> PageResponse {
     let event_time = app.services.clock.now();
-    if let Some(answer) = Answer::without_effect(request) {
-        return answer;
+    if let Some(response) = PageResponse::without_effect(request) {
+        return response;
     }
     let code = match AuthorizationCode::parse(code.unwrap_or_default()) {
         Ok(code) => code,
         Err(reason) => {
             tracing::warn!("refused: {reason}");
-            return Answer::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
+            return PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
         }
     };
     if app.require_state
@@ -75,22 +68,22 @@ async fn answer(app: &App, request: &Request, code: Option<&str>, state: Option<
     metric::redirect(if state.is_some() { "present" } else { "missing" });
     let authorization = Authorization { code: &code, event_time, authorizer_appid: None, state };
     match app.exchange.run(authorization, Deadline::of(&context(request))).await {
-        Outcome::Stored(account) => Answer::page(StatusCode::OK, complete(app, account, state)),
-        Outcome::Pending => Answer::page(StatusCode::ACCEPTED, Page::Completing),
-        Outcome::CodeInvalid => Answer::page(StatusCode::BAD_REQUEST, Page::InvalidLink),
-        Outcome::CodeSpent => Answer::page(StatusCode::GONE, Page::Expired),
-        Outcome::NotAuthorized => Answer::page(StatusCode::GONE, Page::Revoked),
-        Outcome::NotReady => Answer::later(UNTIL_TICKET, Page::NotReady),
-        Outcome::Unavailable => Answer::later(UNTIL_MENDED, Page::Unavailable),
+        Outcome::Stored(account) => PageResponse::page(StatusCode::OK, complete(app, account, state)),
+        Outcome::Pending => PageResponse::page(StatusCode::ACCEPTED, Page::Completing),
+        Outcome::CodeInvalid => PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink),
+        Outcome::CodeSpent => PageResponse::page(StatusCode::GONE, Page::Expired),
+        Outcome::NotAuthorized => PageResponse::page(StatusCode::GONE, Page::Revoked),
+        Outcome::NotReady => PageResponse::later(UNTIL_TICKET, Page::NotReady),
+        Outcome::Unavailable => PageResponse::later(UNTIL_FIXED, Page::Unavailable),
         Outcome::Unclaimed(error) => {
             tracing::error!("the exchange cannot begin: {error}");
-            Answer::later(UNTIL_MENDED, Page::Unavailable)
+            PageResponse::later(UNTIL_FIXED, Page::Unavailable)
         }
     }
 }
 
-/// The answer to a callback whose state was not launched, or not lately enough.
-async fn refuse_state(app: &App, state: Option<&State>, now: i64) -> Option<Answer> {
+/// The response to a callback whose state was not launched, or not lately enough.
+async fn refuse_state(app: &App, state: Option<&State>, now: Timestamp) -> Option<PageResponse> {
     let accepted = match state {
         Some(state) => app.services.store.accepts_state(state, now).await,
         None => Ok(false),
@@ -100,11 +93,11 @@ async fn refuse_state(app: &App, state: Option<&State>, now: i64) -> Option<Answ
         Ok(false) => {
             metric::redirect("refused");
             tracing::warn!(missing = state.is_none(), "refused: the state is not one that was launched");
-            Some(Answer::page(StatusCode::FORBIDDEN, Page::StartAgain))
+            Some(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain))
         }
         Err(error) => {
             tracing::error!("the state cannot be checked: {error}");
-            Some(Answer::later(UNTIL_MENDED, Page::Unavailable))
+            Some(PageResponse::later(UNTIL_FIXED, Page::Unavailable))
         }
     }
 }

@@ -70,82 +70,85 @@ impl Config {
     /// Reads the configuration through `variable`, which returns the value of an environment
     /// variable. An empty value counts as not set, because a template cannot leave one out.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let optional = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let required = |name| optional(name).ok_or(ConfigError::Missing(name));
-        let url = |name| -> Result<Option<Url>, ConfigError> {
-            optional(name)
-                .map(|value| {
-                    parse_http_url(&value)
-                        .ok_or(ConfigError::Malformed { name, expected: "an http or https URL" })
-                })
-                .transpose()
-        };
-        let url_or = |name, default: &str| -> Result<Url, ConfigError> {
-            match url(name)? {
-                Some(url) => Ok(url),
-                None => Ok(parse_http_url(default).expect("the default is a URL")),
-            }
-        };
-
-        let component_appid =
-            Appid::parse_component(&required("COMPONENT_APPID")?).ok_or(ConfigError::Malformed {
-                name: "COMPONENT_APPID",
-                expected: "wx and 16 letters or digits",
-            })?;
-        let component_secret = match (optional("COMPONENT_SECRET_ARN"), optional("COMPONENT_SECRET")) {
-            (Some(arn), _) if arn.starts_with("arn:") => SecretSource::Arn(arn),
-            (Some(_), _) => {
-                return Err(ConfigError::Malformed {
-                    name: "COMPONENT_SECRET_ARN",
-                    expected: "the ARN of a Secrets Manager secret",
-                });
-            }
-            (None, Some(json)) => SecretSource::InPlace(ComponentSecret::from_json(&json).map_err(|_| {
-                ConfigError::Malformed {
-                    name: "COMPONENT_SECRET",
-                    expected: "JSON with component_appsecret, token and an encoding_aes_key of 43 characters",
-                }
-            })?),
-            (None, None) => return Err(ConfigError::Missing("COMPONENT_SECRET_ARN")),
-        };
-
+        let variables = Variables(variable);
+        let component_appid = variables.required("COMPONENT_APPID")?;
+        let component_appid = Appid::parse_component(&component_appid)
+            .ok_or(malformed("COMPONENT_APPID", "wx and 16 letters or digits"))?;
         Ok(Self {
             component_appid,
-            component_secret,
-            authorizers_table: required("AUTHORIZERS_TABLE")?,
-            platform_table: required("PLATFORM_TABLE")?,
-            wechat_api_base_url: url_or("WECHAT_API_BASE_URL", "https://api.weixin.qq.com")?,
-            wechat_pc_base_url: url_or("WECHAT_PC_BASE_URL", "https://mp.weixin.qq.com")?,
-            wechat_mobile_base_url: url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
-            public_base_url: match url("PUBLIC_BASE_URL")? {
-                Some(url) if url.as_str().trim_end_matches('/') != url.origin().ascii_serialization() => {
-                    return Err(ConfigError::Malformed {
-                        name: "PUBLIC_BASE_URL",
-                        expected: "an origin such as https://auth.example.com, without a path",
-                    });
-                }
-                url => url,
-            },
-            return_url: url("RETURN_URL")?,
-            require_state: match optional("REQUIRE_STATE").as_deref() {
+            component_secret: variables.secret()?,
+            authorizers_table: variables.required("AUTHORIZERS_TABLE")?,
+            platform_table: variables.required("PLATFORM_TABLE")?,
+            wechat_api_base_url: variables.url_or("WECHAT_API_BASE_URL", "https://api.weixin.qq.com")?,
+            wechat_pc_base_url: variables.url_or("WECHAT_PC_BASE_URL", "https://mp.weixin.qq.com")?,
+            wechat_mobile_base_url: variables
+                .url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
+            public_base_url: variables.origin("PUBLIC_BASE_URL")?,
+            return_url: variables.url("RETURN_URL")?,
+            require_state: match variables.optional("REQUIRE_STATE").as_deref() {
                 Some("true") => true,
                 Some("false") | None => false,
-                Some(_) => {
-                    return Err(ConfigError::Malformed { name: "REQUIRE_STATE", expected: "true or false" });
-                }
+                Some(_) => return Err(malformed("REQUIRE_STATE", "true or false")),
             },
-            refresh_mode: match optional("REFRESH_MODE").as_deref() {
+            refresh_mode: match variables.optional("REFRESH_MODE").as_deref() {
                 Some("proactive") | None => RefreshMode::Proactive,
                 Some("on-demand") => RefreshMode::OnDemand,
-                Some(_) => {
-                    return Err(ConfigError::Malformed {
-                        name: "REFRESH_MODE",
-                        expected: "proactive or on-demand",
-                    });
-                }
+                Some(_) => return Err(malformed("REFRESH_MODE", "proactive or on-demand")),
             },
         })
     }
+}
+
+/// The environment, read through a function.
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    fn optional(&self, name: &str) -> Option<String> {
+        self.0(name).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn url(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
+        let parse = |value: String| parse_http_url(&value).ok_or(malformed(name, "an http or https URL"));
+        self.optional(name).map(parse).transpose()
+    }
+
+    fn url_or(&self, name: &'static str, default: &str) -> Result<Url, ConfigError> {
+        Ok(match self.url(name)? {
+            Some(url) => url,
+            None => parse_http_url(default).expect("the default is a URL"),
+        })
+    }
+
+    fn origin(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
+        match self.url(name)? {
+            Some(url) if url.as_str().trim_end_matches('/') != url.origin().ascii_serialization() => {
+                Err(malformed(name, "an origin such as https://auth.example.com, without a path"))
+            }
+            url => Ok(url),
+        }
+    }
+
+    fn secret(&self) -> Result<SecretSource, ConfigError> {
+        match (self.optional("COMPONENT_SECRET_ARN"), self.optional("COMPONENT_SECRET")) {
+            (Some(arn), _) if arn.starts_with("arn:") => Ok(SecretSource::Arn(arn)),
+            (Some(_), _) => Err(malformed("COMPONENT_SECRET_ARN", "the ARN of a Secrets Manager secret")),
+            (None, Some(json)) => {
+                let expected =
+                    "JSON with component_appsecret, token and an encoding_aes_key of 43 characters";
+                let secret = ComponentSecret::from_json(&json);
+                Ok(SecretSource::InPlace(secret.map_err(|_| malformed("COMPONENT_SECRET", expected))?))
+            }
+            (None, None) => Err(ConfigError::Missing("COMPONENT_SECRET_ARN")),
+        }
+    }
+}
+
+fn malformed(name: &'static str, expected: &'static str) -> ConfigError {
+    ConfigError::Malformed { name, expected }
 }
 
 fn parse_http_url(value: &str) -> Option<Url> {

@@ -51,21 +51,3 @@ impl Deadline {
         timeout_at(self.0, work).await.ok()
     }
 }
-
-/// The pause before try number `tries + 1`: from 300 ms, growing three-fold, with jitter so that those who
-/// failed together do not come back together.
-pub(crate) fn backoff(tries: u32) -> Duration {
-    let base = 300 * 3_u64.pow(tries.saturating_sub(1).min(4));
-    Duration::from_millis(base * 3 / 4 + base / 2 * u64::from(random::<1>()[0]) / 256)
-}
-
-/// A name for whoever holds a lease, like no other.
-pub(crate) fn unique_id() -> String {
-    random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random numbers");
-    bytes
-}

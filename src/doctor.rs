@@ -14,28 +14,23 @@ mod wechat;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use lambda_http::LambdaEvent;
 use serde::Serialize;
 use serde_json::Value;
-use tracing::Instrument;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
 use crate::store::StoreError;
 
-/// What is left over for the report.
+/// Time reserved for the report.
 const FOR_REPORT: Duration = Duration::from_secs(2);
 
 /// What the function depends on.
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    aws: SdkConfig,
-    http: reqwest::Client,
-    clock: Clock,
+    services: Services,
 }
 
 /// What was found.
@@ -43,7 +38,7 @@ pub struct App {
 pub struct Report {
     /// Whether all checks are.
     pub ok: bool,
-    /// The checks, in an order in which they can be mended.
+    /// The checks, in an order in which they can be fixed.
     pub checks: Vec<Check>,
 }
 
@@ -69,14 +64,14 @@ impl Check {
         Self { name, ok: false, detail: detail.into(), fix: Some(fix.into()) }
     }
 
-    /// What cannot be known until `first`, another check, is mended.
+    /// What cannot be known until `first`, another check, is fixed.
     fn not_checked(name: &'static str, why: &str, first: &str) -> Self {
-        Self::bad(name, format!("not checked: {why}"), format!("mend {first} first"))
+        Self::bad(name, format!("not checked: {why}"), format!("fix {first} first"))
     }
 
     /// An item of the Platform table that did not come.
     fn unread(name: &'static str, error: &StoreError) -> Self {
-        let fix = "mend platform_table first; if that is as it should be, give the function's role dynamodb:GetItem \
+        let fix = "fix platform_table first; if that is as it should be, give the function's role dynamodb:GetItem \
                    and dynamodb:UpdateItem on it, and kms:Decrypt on its key";
         Self::bad(name, error.to_string(), fix)
     }
@@ -84,30 +79,25 @@ impl Check {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        Self { config: config.clone(), aws: aws.clone(), http, clock }
+    pub fn new(config: &Config, services: Services) -> Self {
+        Self { config: config.clone(), services }
     }
 }
 
 /// One examination. The event says nothing.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infallible> {
-    let span = tracing::error_span!("doctor", request_id = event.context.request_id);
-    async {
-        let deadline = Deadline::of(&event.context).reserving(FOR_REPORT);
-        let checks = examine(app, deadline).await;
-        for Check { name, detail, fix, .. } in checks.iter().filter(|check| !check.ok) {
-            tracing::warn!(check = name, advice = fix.as_deref().unwrap_or_default(), "{detail}");
-        }
-        let failed = checks.iter().filter(|check| !check.ok).count();
-        tracing::info!(checks = checks.len(), failed, "doctor finished");
-        Ok(Report { ok: failed == 0, checks })
+    let deadline = Deadline::of(&event.context).reserving(FOR_REPORT);
+    let checks = examine(app, deadline).await;
+    for Check { name, detail, fix, .. } in checks.iter().filter(|check| !check.ok) {
+        tracing::warn!(check = name, advice = fix.as_deref().unwrap_or_default(), "{detail}");
     }
-    .instrument(span)
-    .await
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    tracing::info!(checks = checks.len(), failed, "doctor finished");
+    Ok(Report { ok: failed == 0, checks })
 }
 
 async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
-    let services = Services::new(&app.config, &app.aws, app.http.clone(), app.clock.clone());
+    let services = app.services.with_empty_memory();
     let config = &app.config;
     let (secret, tables, ticket, wechat, note, domain) = tokio::join!(
         setup::secret(&services, config, deadline),
@@ -115,7 +105,7 @@ async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
         ticket::check(&services, config, deadline),
         wechat::checks(&services, deadline),
         quota::note(&services, config, deadline),
-        domain::checks(&app.http, config.public_base_url.as_ref(), deadline),
+        domain::checks(&services.http, config.public_base_url.as_ref(), deadline),
     );
     let mut checks = vec![setup::configuration(config), secret];
     checks.extend(tables);
@@ -129,6 +119,6 @@ async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
 /// The finding of `work`, unless it takes too long.
 async fn bounded(name: &'static str, deadline: Deadline, work: impl Future<Output = Check>) -> Check {
     let too_long =
-        || Check::bad(name, "not checked: it took too long", "mend what else failed, and run doctor again");
+        || Check::bad(name, "not checked: it took too long", "fix what else failed, and run doctor again");
     deadline.limit(work).await.unwrap_or_else(too_long)
 }

@@ -2,28 +2,27 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt, Response};
-use tracing::Instrument;
 
-use crate::clock::Clock;
+use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::exchange::{Authorization, Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome};
 use crate::metric::Door;
 use crate::services::Services;
 use crate::store::{StoreError, Ticket};
+use crate::time::Timestamp;
 use crate::visit::context;
 use crate::wechat::{Appid, Authorized, ComponentSecret, Info, Push, PushError, Signature};
 
 /// The longest body that is read, in bytes. Real pushes have one or two thousand.
 const LONGEST_BODY: usize = 256 * 1024;
 
-/// WeChat waits five seconds for the answer; what is left over is for the way there and back.
+/// WeChat waits five seconds for the answer; the rest is for the way there and back.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(4500);
 
-/// What is left over after the exchange for giving back what it held.
+/// Time reserved after the exchange for giving back what it held.
 const FOR_ANSWERING: Duration = Duration::from_millis(500);
 
 /// What the function depends on.
@@ -36,8 +35,7 @@ pub struct App {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let services = Services::new(config, aws, http, clock);
+    pub fn new(config: &Config, services: Services) -> Self {
         let exchange = Exchange::new(services.clone(), Door::Events);
         Self { exchange, services, component_appid: config.component_appid.clone() }
     }
@@ -45,38 +43,44 @@ impl App {
 
 /// Answers one push: `success` once it is durable, and otherwise a status without a word.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
-    let context = context(&request);
-    let span = tracing::error_span!("push", request_id = context.request_id);
-    async {
-        let deadline = Deadline::of(&context).within(ANSWERED_WITHIN);
-        let status = deadline.limit(answer(app, &request, deadline.reserving(FOR_ANSWERING))).await;
-        let status = status.unwrap_or_else(|| {
+    let deadline = Deadline::of(&context(&request)).within(ANSWERED_WITHIN);
+    let received = deadline.limit(receive(app, &request, deadline.reserving(FOR_ANSWERING))).await;
+    let status = match received {
+        Some(Ok(())) => StatusCode::OK,
+        Some(Err(status)) => status,
+        None => {
             tracing::error!("the push is not stored in time");
             StatusCode::INTERNAL_SERVER_ERROR
-        });
-        let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
-        Ok(Response::builder().status(status).header("content-type", "text/plain").body(body)?)
-    }
-    .instrument(span)
-    .await
+        }
+    };
+    let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
+    Ok(Response::builder().status(status).header("content-type", "text/plain").body(body)?)
 }
 
-async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode {
+/// Verifies the push and stores what it says. The error is the status of a push that is not stored.
+async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<(), StatusCode> {
     if request.method() != Method::POST {
-        return StatusCode::METHOD_NOT_ALLOWED;
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let body = request.body().as_ref();
     if body.len() > LONGEST_BODY {
         tracing::warn!(bytes = body.len(), "push refused: too long");
-        return StatusCode::PAYLOAD_TOO_LARGE;
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let secret = match app.services.secrets.get().await {
-        Ok(secret) => secret,
-        Err(error) => {
-            tracing::error!("the push cannot be verified: {error}");
-            return StatusCode::INTERNAL_SERVER_ERROR;
-        }
-    };
+    let push = open(app, request, body).await?;
+    store(app, push, deadline).await.map_err(|error| {
+        tracing::error!("the push is not stored: {error}");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
+}
+
+/// Verifies and decrypts the push: with the secret as it is known, and if that does not fit, with the secret read
+/// again.
+async fn open(app: &App, request: &Request, body: &[u8]) -> Result<Push, StatusCode> {
+    let secret = app.services.secrets.get().await.map_err(|error| {
+        tracing::error!("the push cannot be verified: {error}");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
     let query = request.query_string_parameters();
     let signature = Signature {
         timestamp: query.first("timestamp").unwrap_or_default(),
@@ -90,40 +94,34 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
     {
         push = open(&newer);
     }
-    let push = match push {
-        Ok(push) => push,
-        Err(error) => {
-            tracing::warn!("push refused: {error}");
-            return match error {
-                PushError::BadSignature => StatusCode::FORBIDDEN,
-                _ => StatusCode::BAD_REQUEST,
-            };
+    push.map_err(|error| {
+        tracing::warn!("push refused: {error}");
+        match error {
+            PushError::BadSignature => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
         }
-    };
-    let durable = match push.info {
+    })
+}
+
+/// Stores what the push says.
+async fn store(app: &App, push: Push, deadline: Deadline) -> Result<(), StoreError> {
+    let Services { store, clock, .. } = &app.services;
+    match push.info {
         Info::Ticket(ticket) => {
             let ticket = Ticket { component_verify_ticket: ticket, create_time: push.create_time };
-            app.services.store.put_ticket(&ticket).await.map(|newest| {
-                tracing::info!(newest, "ticket received");
-            })
+            let newest = store.put_ticket(&ticket).await?;
+            tracing::info!(newest, "ticket received");
+            Ok(())
         }
         Info::Authorized(authorized) => authorize(app, &authorized, push.create_time, deadline).await,
         Info::Unauthorized(appid) => {
-            let now = app.services.clock.now();
-            app.services.store.revoke(&appid, push.create_time, now).await.map(|newest| {
-                tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
-            })
-        }
-        Info::Other(info_type) => {
-            tracing::info!(info_type, "push of no use here");
+            let newest = store.revoke(&appid, push.create_time, clock.now()).await?;
+            tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
             Ok(())
         }
-    };
-    match durable {
-        Ok(()) => StatusCode::OK,
-        Err(error) => {
-            tracing::error!("the push is not stored: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR
+        Info::Other(info_type) => {
+            tracing::info!(info_type, "ignored push of an unsupported type");
+            Ok(())
         }
     }
 }
@@ -132,7 +130,7 @@ async fn answer(app: &App, request: &Request, deadline: Deadline) -> StatusCode 
 async fn authorize(
     app: &App,
     authorized: &Authorized,
-    event_time: i64,
+    event_time: Timestamp,
     deadline: Deadline,
 ) -> Result<(), StoreError> {
     let Authorized { authorizer_appid, code, pre_auth_code } = authorized;

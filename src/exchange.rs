@@ -1,21 +1,26 @@
 //! The exchange of an authorization code for a merchant's grant. The redirect, the push and the sweep all
 //! go through it.
 
+mod finish;
 mod grant;
-mod pending;
+mod outcome;
+mod recovery;
 
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
-
-use crate::component::{Cause, ComponentError, Failure, report};
-use crate::deadline::{Deadline, backoff, unique_id};
+use crate::claim::{Authorization, Claim, ClaimState, CodeState, Event, Next};
+use crate::component::{CallFailure, Cause, report};
+use crate::deadline::Deadline;
+use crate::launch::State;
+use crate::lease::Lease;
 use crate::metric::{self, Door};
+use crate::retry::backoff;
 use crate::services::Services;
-use crate::store::{Claim, ClaimOutcome, Record, State, Status, StoreError};
-use crate::wechat::{Appid, AuthorizationCode, CallError, Class};
+use crate::store::StoreError;
+use crate::wechat::{Appid, AuthorizationCode, CallError, ComponentAccessToken, Grant};
 
-pub use pending::{Finished, Found};
+pub(crate) use finish::Finished;
+pub(crate) use outcome::{Account, Outcome};
 
 /// How long an invocation waits for another one that is exchanging the same code.
 const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);
@@ -23,102 +28,68 @@ const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);
 /// The longest that one invocation works on a code, so that the lease of a dead one ends within a minute.
 const LONGEST: Duration = Duration::from_secs(45);
 
-/// What is left over after the exchange for the transaction.
+/// Time reserved after the exchange for the transaction.
 const FOR_WRITING: Duration = Duration::from_secs(3);
 
-/// What is left over after the transaction for the answer.
+/// Time reserved after the transaction for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
-
-/// By how many seconds the lease outlives the work.
-const LEASE_MARGIN: i64 = 5;
 
 /// The routine. Clones share everything.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     services: Services,
     door: Door,
 }
 
-/// An event that brought an authorization code.
-#[derive(Clone, Copy, Debug)]
-pub struct Authorization<'a> {
-    /// The code.
-    pub code: &'a AuthorizationCode,
-    /// When it happened, in epoch seconds; decides which of two grants is the newer one.
-    pub event_time: i64,
-    /// The account, where the event names it.
-    pub authorizer_appid: Option<&'a Appid>,
-    /// The state of the launch, where the event brings it.
-    pub state: Option<&'a State>,
-}
-
-/// What came of an exchange.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// The grant is in the table, written now or before.
-    Stored(Account),
-    /// Not finished; it will be without the merchant.
-    Pending,
-    /// The code was never valid here.
-    CodeInvalid,
-    /// The code is expired or was used, and nothing is stored for it.
-    CodeSpent,
-    /// The account does not, or no longer, authorize the platform.
-    NotAuthorized,
-    /// The platform has no ticket yet. The code stays valid.
-    NotReady,
-    /// Something that an operator must mend. The code stays valid, and the claim on it pending.
-    Unavailable,
-    /// The claim could not be written, so nothing of this event is stored.
-    Unclaimed(StoreError),
-}
-
-/// What a merchant is told about an account.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// The account.
-    pub authorizer_appid: Appid,
-    /// Its name, where it is known.
-    pub nick_name: Option<String>,
-    /// The permission sets granted.
-    pub permission_set_ids: Vec<i64>,
-    /// Whether WeChat gave tokens for it.
-    pub has_tokens: bool,
+/// What WeChat's answer leaves to be done.
+enum Answered {
+    /// WeChat gave the grant, for this component token.
+    Granted(Box<Grant>, ComponentAccessToken),
+    /// Nothing: the claim is closed or given back.
+    Over(Outcome),
+    /// The code is spent and what it brought did not reach us. The claim is still held.
+    Spent,
 }
 
 impl Exchange {
     /// The routine on these services, for the function that `door` names.
-    pub fn new(services: Services, door: Door) -> Self {
+    pub(crate) fn new(services: Services, door: Door) -> Self {
         Self { services, door }
     }
 
-    /// Exchanges the code once, stores what it brings, and says what came of it; or says what came of it
+    /// Exchanges the code once, stores what it brings, and says how that ended; or says how it ended
     /// before. Whatever is not finished when the time is up stays pending in the table.
-    pub async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
+    pub(crate) async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
         let outcome = match (self.outcome(authorization, deadline).await, authorization.state) {
             (Outcome::CodeSpent, Some(state)) => self.stored_by_push(state).await,
             (outcome, _) => outcome,
         };
-        metric::outcome(&outcome);
+        metric::outcome(outcome.label());
         outcome
     }
 
     async fn outcome(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
         let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
-        match self.claim(authorization, writing).await {
-            Ok(Claimed::Ours(claim, token)) => {
-                match self.exchange(authorization.code, claim, token, writing).await {
-                    Ok(outcome) => outcome,
-                    Err(Spent(claim)) => {
-                        self.release(&claim).await;
+        let (state, token) = match self.claim(authorization, writing).await {
+            Ok(claimed) => claimed,
+            Err(error) => return Outcome::Unclaimed(error),
+        };
+        match state {
+            ClaimState::Held(claim) => {
+                match self.exchange(authorization.code, &claim, token, writing).await {
+                    Answered::Granted(grant, token) => {
+                        self.store_grant(&claim, *grant, &token, writing).await
+                    }
+                    Answered::Over(outcome) => outcome,
+                    Answered::Spent => {
+                        self.release(&claim, CodeState::Spent).await;
                         Outcome::Pending
                     }
                 }
             }
-            Ok(Claimed::Theirs) => Outcome::Pending,
-            Ok(Claimed::Done(appid)) => self.stored(appid).await,
-            Ok(Claimed::Failed(errcode)) => failed(errcode),
-            Err(error) => Outcome::Unclaimed(error),
+            ClaimState::Running | ClaimState::Spent => Outcome::Pending,
+            ClaimState::Done(appid) => self.stored(appid).await,
+            ClaimState::Failed(errcode) => Outcome::of_failed(errcode),
         }
     }
 
@@ -127,138 +98,84 @@ impl Exchange {
         &self,
         authorization: Authorization<'_>,
         writing: Deadline,
-    ) -> Result<Claimed, StoreError> {
-        let Authorization { code, event_time, authorizer_appid, state } = authorization;
-        let owner = unique_id();
+    ) -> Result<(ClaimState, Option<ComponentAccessToken>), StoreError> {
         let waiting = writing.within(WAIT_FOR_TWIN);
+        let mut lease = Lease::take(self.services.clock.now(), writing.remaining());
         let mut tries = 0;
         loop {
             let now = self.services.clock.now();
-            let lease_until = now + writing.remaining().as_secs() as i64 + LEASE_MARGIN;
-            let (claim, token) = tokio::join!(
-                self.services.store.claim(
-                    code,
-                    &owner,
-                    event_time,
-                    authorizer_appid,
-                    state,
-                    now,
-                    lease_until
-                ),
+            lease = lease.again(now, writing.remaining());
+            let (state, token) = tokio::join!(
+                self.services.store.claim(authorization, &lease, now),
                 self.services.component.peek()
             );
-            match claim? {
-                ClaimOutcome::Claimed(claim) => return Ok(Claimed::Ours(claim, token)),
-                ClaimOutcome::Done(appid) => return Ok(Claimed::Done(appid)),
-                ClaimOutcome::Failed(errcode) => return Ok(Claimed::Failed(errcode)),
-                taken @ (ClaimOutcome::Spent | ClaimOutcome::Running) => {
-                    if let Some(appid) = authorizer_appid {
-                        // A push. Nobody waits for what comes of it, and what it knows is all it can add.
-                        self.services.store.annotate_claim(code, appid, state, now).await?;
-                        return Ok(Claimed::Theirs);
-                    }
-                    if matches!(taken, ClaimOutcome::Spent) {
-                        return Ok(Claimed::Theirs);
-                    }
+            let state = state?;
+            match &state {
+                ClaimState::Running | ClaimState::Spent if authorization.authorizer_appid.is_some() => {
+                    // A push. Nobody waits for its outcome, and what it knows is all it can add.
+                    self.services.store.annotate_claim(authorization, now).await?;
+                    return Ok((state, token));
                 }
+                ClaimState::Running => {}
+                _ => return Ok((state, token)),
             }
             tries += 1;
             if !waiting.pause(backoff(tries)).await {
-                return Ok(Claimed::Theirs);
+                return Ok((state, token));
             }
         }
     }
 
+    /// Sends the code to WeChat and gives the claim back, or closes it, unless WeChat granted or the code is spent.
     async fn exchange(
         &self,
         code: &AuthorizationCode,
-        mut claim: Claim,
-        token: Option<SecretString>,
+        claim: &Claim,
+        token: Option<ComponentAccessToken>,
         writing: Deadline,
-    ) -> Result<Outcome, Spent> {
+    ) -> Answered {
         let calling = writing.reserving(FOR_WRITING);
-        let known = claim.authorizer_appid.clone();
-        let query_auth = |token: SecretString, limit| {
-            let known = known.as_ref();
-            async move { self.services.wechat.query_auth(&token, code, known, limit).await }
+        let known = claim.authorizer_appid.as_ref();
+        let query_auth = |token: ComponentAccessToken, limit| async move {
+            self.services.wechat.query_auth(&token, code, known, limit).await
         };
         let began = Instant::now();
         let answer = self.services.component.call(token, calling, query_auth).await;
-        if !matches!(&answer, Err(Failure { cause: Cause::Component(_), .. })) {
+        if !matches!(&answer, Err(CallFailure { cause: Cause::Component(_), .. })) {
             metric::exchange_took(began.elapsed());
         }
-        let failure = match answer {
-            Ok((grant, token)) => return Ok(self.land(claim, grant, &token, writing).await),
-            Err(failure) => failure,
+        match answer {
+            Ok((grant, token)) => Answered::Granted(Box::new(grant), token),
+            Err(failure) => self.not_granted(claim, failure).await,
+        }
+    }
+
+    /// Closes the claim, gives it back, or leaves it to the caller as spent.
+    async fn not_granted(&self, claim: &Claim, failure: CallFailure) -> Answered {
+        let code = match failure.maybe_taken_effect {
+            true => CodeState::PerhapsSpent,
+            false => claim.code,
         };
-        claim.maybe_spent |= failure.maybe_taken_effect;
-        match failure.cause {
-            Cause::Call(error) => self.refused(claim, error).await,
+        let (event, outcome) = match &failure.cause {
             Cause::Component(error) => {
-                report(&error);
-                self.release(&claim).await;
-                Ok(match error {
-                    error if error.is_about_ticket() => Outcome::NotReady,
-                    ComponentError::Contended => Outcome::Pending,
-                    ComponentError::Call(call) if call.class() == Class::Busy => Outcome::Pending,
-                    _ => Outcome::Unavailable,
-                })
+                report(error);
+                (Event::NotSent, Outcome::without_component_token(error))
             }
-        }
-    }
-
-    /// Ends, or leaves pending, an exchange that WeChat refused.
-    async fn refused(&self, claim: Claim, error: CallError) -> Result<Outcome, Spent> {
-        let refusal = match error {
-            CallError::Refused(refusal) => refusal,
-            lost => {
-                tracing::error!(advice = lost.advice(), "the exchange is left pending: {lost}");
-                self.release(&claim).await;
-                return Ok(Outcome::Pending);
+            Cause::Call(CallError::Refused(refusal)) => {
+                (Event::Refused(refusal.errcode), Outcome::of_refusal(refusal))
             }
+            Cause::Call(_) => (Event::NotSent, Outcome::Pending),
         };
-        let (errcode, rid) = (refusal.errcode, &refusal.rid);
-        let advice = refusal.class().advice();
-        match failed(errcode) {
-            // WeChat's answer to a code that was used is 61010, and 61009 by some accounts.
-            Outcome::CodeSpent | Outcome::CodeInvalid if claim.maybe_spent => {
-                tracing::warn!(errcode, rid, "the code was spent and its answer lost; the grant is pending");
-                Err(Spent(Claim { spent: true, ..claim }))
-            }
-            outcome @ (Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized) => {
-                tracing::warn!(errcode, rid, advice, "{refusal}");
-                self.fail(&claim, errcode).await;
-                Ok(outcome)
-            }
-            _ => {
-                let request_ip = &refusal.request_ip;
-                tracing::error!(errcode, rid, request_ip, advice, "the exchange is left pending: {refusal}");
-                self.release(&claim).await;
-                Ok(match refusal.class() {
-                    Class::Busy => Outcome::Pending,
-                    _ => Outcome::Unavailable,
-                })
-            }
+        let next = code.after(event);
+        if let Cause::Call(error) = &failure.cause {
+            report_refusal(error, next);
         }
-    }
-
-    async fn fail(&self, claim: &Claim, errcode: i64) {
-        if let Err(error) = self.services.store.fail_claim(claim, errcode).await {
-            tracing::warn!("{error}");
+        match next {
+            Next::Failed(errcode) => self.fail(claim, errcode).await,
+            Next::Pending(CodeState::Spent) => return Answered::Spent,
+            Next::Pending(code) => self.release(claim, code).await,
         }
-    }
-
-    /// Gives the claim back: to whoever comes next, the merchant's reload or the sweep; or, if the sweep had
-    /// it, to the sweep, ever later, for what it does is not cheap.
-    async fn release(&self, claim: &Claim) {
-        let wait = match claim.sweeps {
-            0 => 0,
-            sweeps => (30 << (sweeps - 1).min(7)).min(3600),
-        };
-        let retry_at = self.services.clock.now() + wait;
-        if let Err(error) = self.services.store.release_claim(claim, retry_at).await {
-            tracing::warn!("the claim's lease stays until it ends: {error}");
-        }
+        Answered::Over(outcome)
     }
 
     /// What a push has stored for the launch that this code ends, if it has: the code of the redirect may be
@@ -277,7 +194,7 @@ impl Exchange {
     /// What is in the table for an account whose code was exchanged before.
     async fn stored(&self, appid: Appid) -> Outcome {
         match self.services.store.record(&appid).await {
-            Ok(Some(record)) => account(&appid, &record),
+            Ok(Some(record)) => Outcome::of_record(&appid, &record),
             Ok(None) => {
                 tracing::error!(
                     authorizer.appid = %appid,
@@ -294,40 +211,20 @@ impl Exchange {
     }
 }
 
-/// Who has the claim.
-enum Claimed {
-    Ours(Claim, Option<SecretString>),
-    Theirs,
-    Done(Appid),
-    Failed(i64),
-}
-
-/// The code was spent by an earlier try, and what it brought did not reach us. The lease is still held.
-struct Spent(Claim);
-
-/// What a final errcode of `api_query_auth` means for the code; [`Outcome::Unavailable`] if it is not final.
-fn failed(errcode: i64) -> Outcome {
-    /// "invalid args": what WeChat says to a code that is none.
-    const INVALID_ARGS: i64 = 40097;
-    match Class::of(errcode) {
-        Class::CodeInvalid => Outcome::CodeInvalid,
-        Class::BadRequest if errcode == INVALID_ARGS => Outcome::CodeInvalid,
-        Class::CodeSpent => Outcome::CodeSpent,
-        Class::NotAuthorized | Class::PermissionMissing | Class::RefreshTokenRejected => {
-            Outcome::NotAuthorized
+/// Says to the operator why WeChat did not exchange a code, and what becomes of it.
+fn report_refusal(error: &CallError, next: Next) {
+    let (errcode, rid, advice) = (error.errcode().get(), error.rid(), error.advice());
+    let CallError::Refused(refusal) = error else {
+        return tracing::error!(advice, "the exchange is left pending: {error}");
+    };
+    match next {
+        Next::Failed(_) => tracing::warn!(errcode, rid, advice, "{refusal}"),
+        Next::Pending(CodeState::Spent) => {
+            tracing::warn!(errcode, rid, "the code was spent and its answer lost; the grant is pending");
         }
-        _ => Outcome::Unavailable,
-    }
-}
-
-fn account(appid: &Appid, record: &Record) -> Outcome {
-    match record.status {
-        Some(Status::Authorized) => Outcome::Stored(Account {
-            authorizer_appid: appid.clone(),
-            nick_name: record.nick_name.clone(),
-            permission_set_ids: record.permission_set_ids.clone(),
-            has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
-        }),
-        Some(Status::Unauthorized) | None => Outcome::NotAuthorized,
+        Next::Pending(_) => {
+            let request_ip = &refusal.request_ip;
+            tracing::error!(errcode, rid, request_ip, advice, "the exchange is left pending: {refusal}");
+        }
     }
 }

@@ -6,29 +6,9 @@
 
 use lambda_http::http::header::HOST;
 use lambda_http::request::LambdaRequest;
-use lambda_http::{
-    Adapter, Body, Error, LambdaEvent, Request, Response, Service, lambda_runtime, service_fn,
-};
-
-use crate::metric::Metrics;
 
 /// Longer than API Gateway's own limit of a request line and its headers.
 const LONGEST: usize = 16 * 1024;
-
-/// Answers the invocations of a function behind the HTTP API, for as long as the process lives.
-pub async fn run<F>(metrics: Metrics, handle: impl FnMut(Request) -> F) -> Result<(), Error>
-where
-    F: Future<Output = Result<Response<Body>, Error>> + Send,
-{
-    let mut function = Adapter::from(service_fn(handle));
-    let invoke = move |event: LambdaEvent<LambdaRequest>| {
-        let LambdaEvent { payload, context } = event;
-        let request_id = context.request_id.clone();
-        let answer = function.call(LambdaEvent::new(convertible(payload), context));
-        metrics.of_invocation(request_id, Box::pin(answer))
-    };
-    lambda_runtime::run(service_fn(invoke)).await
-}
 
 /// The same event, with nothing in it that cannot become a URL.
 pub fn convertible(mut event: LambdaRequest) -> LambdaRequest {

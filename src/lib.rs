@@ -26,22 +26,29 @@ pub mod reconcile;
 pub mod refresh;
 pub mod token;
 
-pub mod authorizer;
-pub mod component;
-pub mod exchange;
+pub(crate) mod authorizer;
+pub(crate) mod component;
+pub(crate) mod exchange;
 
-pub mod store;
+pub(crate) mod store;
 pub mod wechat;
 
-pub mod page;
-pub mod visit;
+pub(crate) mod page;
+pub(crate) mod visit;
 
-pub mod clock;
+pub(crate) mod claim;
+pub(crate) mod launch;
+pub(crate) mod lease;
+pub mod time;
+
 pub mod config;
-pub mod deadline;
+pub(crate) mod deadline;
 pub mod gateway;
 pub mod http;
+pub(crate) mod id;
 pub mod log;
 pub mod metric;
-pub mod secrets;
+pub(crate) mod retry;
+pub mod runner;
+pub(crate) mod secrets;
 pub mod services;

@@ -10,10 +10,6 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
-use crate::authorizer::Refreshed;
-use crate::exchange::Outcome;
-use crate::wechat::{Appid, CallError};
-
 /// Under which name CloudWatch shows the metrics.
 pub const NAMESPACE: &str = "wechat-authorizer";
 
@@ -36,10 +32,10 @@ pub enum Door {
 
 impl Metrics {
     /// Begins to gather, for the platform `component_appid`. At most once in a process.
-    pub fn of(component_appid: &Appid) -> Self {
+    pub fn of(component_appid: &str) -> Self {
         let collector = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
-            .with_dimension("ComponentAppid", component_appid.as_str().to_owned())
+            .with_dimension("ComponentAppid", component_appid.to_owned())
             .init()
             .expect("the namespace is set, and nothing else gathers metrics");
         for name in ["ExchangeLatency", "PageLatency"] {
@@ -85,33 +81,20 @@ pub(crate) fn redirect(state: &'static str) {
     counter!("Redirects", "State" => state).increment(1);
 }
 
-/// `Outcomes` by `Outcome`: what came of an exchange that a visit or a push began.
-pub(crate) fn outcome(outcome: &Outcome) {
-    let outcome = match outcome {
-        Outcome::Stored(_) => "stored",
-        Outcome::Pending => "pending",
-        Outcome::CodeInvalid => "code_invalid",
-        Outcome::CodeSpent => "code_spent",
-        Outcome::NotAuthorized => "not_authorized",
-        Outcome::NotReady => "not_ready",
-        Outcome::Unavailable => "unavailable",
-        Outcome::Unclaimed(_) => "unclaimed",
-    };
+/// `Outcomes` by `Outcome`: how an exchange ended that a visit or a push began.
+pub(crate) fn outcome(outcome: &'static str) {
     counter!("Outcomes", "Outcome" => outcome).increment(1);
 }
 
-/// `WechatCalls` by `Answer`, and `Refusals` by `Errcode`: what came of one request to WeChat. The questions of
-/// `doctor` are not among them; some of those are meant to be refused.
-pub(crate) fn wechat_call<T>(answer: &Result<T, CallError>) {
-    let answer = match answer {
-        Ok(_) => "given",
-        Err(CallError::Refused(refusal)) => {
-            counter!("Refusals", "Errcode" => refusal.errcode.to_string()).increment(1);
-            "refused"
-        }
-        Err(_) => "none",
-    };
+/// `WechatCalls` by `Answer`: `given`, `refused` or `none`. The questions of `doctor` are not among them; some of those
+/// are meant to be refused.
+pub(crate) fn wechat_call(answer: &'static str) {
     counter!("WechatCalls", "Answer" => answer).increment(1);
+}
+
+/// `Refusals` by `Errcode`: what WeChat refused a request with.
+pub(crate) fn refusal(errcode: i64) {
+    counter!("Refusals", "Errcode" => errcode.to_string()).increment(1);
 }
 
 /// `ExchangeLatency`: how long WeChat took to exchange a code, with all tries, in milliseconds. Of more than a
@@ -125,14 +108,8 @@ pub(crate) fn page_took(page: &'static str, time: Duration) {
     histogram!("PageLatency", "Page" => page).record(time.as_millis() as f64);
 }
 
-/// `Refreshes` by `Result`: what came of refreshing one account's token.
-pub(crate) fn refresh(refreshed: &Refreshed) {
-    let result = match refreshed {
-        Refreshed::Done => "refreshed",
-        Refreshed::Failed => "failed",
-        Refreshed::Revoked => "revoked",
-        Refreshed::NotOurs | Refreshed::Stopped(_) => return,
-    };
+/// `Refreshes` by `Result`: how refreshing one account's token ended.
+pub(crate) fn refresh(result: &'static str) {
     counter!("Refreshes", "Result" => result).increment(1);
 }
 
@@ -142,8 +119,8 @@ pub(crate) fn due_backlog(tokens: usize) {
 }
 
 /// `OldestDue`: for how many seconds the first in line had been due when the run came to it, or left it.
-pub(crate) fn oldest_due(age: i64) {
-    histogram!("OldestDue").record(age as f64);
+pub(crate) fn oldest_due(age: Duration) {
+    histogram!("OldestDue").record(age.as_secs() as f64);
 }
 
 /// `PendingClaims`: how many exchanges are not finished.
@@ -152,16 +129,16 @@ pub(crate) fn pending_claims(claims: usize) {
 }
 
 /// `OldestPending`: for how many seconds the oldest exchange is not finished.
-pub(crate) fn oldest_pending(age: i64) {
-    histogram!("OldestPending").record(age as f64);
+pub(crate) fn oldest_pending(age: Duration) {
+    histogram!("OldestPending").record(age.as_secs() as f64);
 }
 
 /// `TicketAge`: of the newest `component_verify_ticket`, in seconds.
-pub(crate) fn ticket_age(age: i64) {
-    histogram!("TicketAge").record(age as f64);
+pub(crate) fn ticket_age(age: Duration) {
+    histogram!("TicketAge").record(age.as_secs() as f64);
 }
 
 /// `ComponentTokenAge`: in seconds.
-pub(crate) fn component_token_age(age: i64) {
-    histogram!("ComponentTokenAge").record(age as f64);
+pub(crate) fn component_token_age(age: Duration) {
+    histogram!("ComponentTokenAge").record(age.as_secs() as f64);
 }

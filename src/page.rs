@@ -5,7 +5,7 @@
 //! library and isolated from the direction of the text around it.
 
 mod language;
-pub mod permission;
+pub(crate) mod permission;
 mod text;
 
 use std::sync::LazyLock;
@@ -14,12 +14,12 @@ use askama::Template;
 use aws_lc_rs::digest;
 use aws_smithy_types::base64;
 
-pub use self::language::Language;
+pub(crate) use self::language::Language;
 use self::text::{Mark, Notice, Text};
 
 /// What a page tells the visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Page {
+pub(crate) enum Page {
     /// The way to WeChat's consent page.
     Launch(Launch),
     /// The grant is stored.
@@ -43,7 +43,7 @@ pub enum Page {
 
 /// A grant, as the confirmation shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complete {
+pub(crate) struct Complete {
     /// The account that authorized the platform.
     pub authorizer_appid: String,
     /// The account's name, where it is known.
@@ -59,7 +59,7 @@ pub struct Complete {
 
 /// The two forms of WeChat's consent page for one `pre_auth_code`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// `componentloginpage`, which shows a QR code to scan.
     pub pc_url: String,
     /// `bindcomponent`, which works inside WeChat only.
@@ -70,7 +70,7 @@ pub struct Launch {
 
 /// What every page needs besides.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// The language of the page.
     pub language: Language,
     /// What the visitor quotes to the platform's support, and the operator finds in the logs.
@@ -81,7 +81,7 @@ pub struct Frame<'a> {
 
 impl Page {
     /// The whole HTML document.
-    pub fn render(&self, frame: &Frame<'_>) -> String {
+    pub(crate) fn render(&self, frame: &Frame<'_>) -> String {
         let template = PageTemplate {
             frame,
             notice: self.notice(),
@@ -148,7 +148,7 @@ impl Page {
 
 /// The `Content-Security-Policy` that every page is rendered for: its own stylesheet, by hash, and
 /// nothing else.
-pub fn content_security_policy() -> &'static str {
+pub(crate) fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let hash = base64::encode(digest::digest(&digest::SHA256, STYLESHEET.as_bytes()));
         format!(

@@ -5,16 +5,13 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use futures_util::stream::{self, StreamExt};
 use lambda_http::LambdaEvent;
 use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
-use tracing::Instrument;
 
-use crate::authorizer::{Authorizers, Restored};
-use crate::clock::Clock;
+use crate::authorizer::{Authorizers, Compared};
 use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -58,42 +55,33 @@ pub struct Summary {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let services = Services::new(config, aws, http, clock);
+    pub fn new(_config: &Config, services: Services) -> Self {
         Self { authorizers: Authorizers::new(services.clone()), services }
     }
 }
 
 /// One run. `dry_run` in the event reports without writing.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
-    let span = tracing::error_span!("reconcile", request_id = event.context.request_id);
-    async {
-        let dry_run = match &event.payload["dry_run"] {
-            Value::Null => false,
-            Value::Bool(dry_run) => *dry_run,
-            // Whoever writes "true" means no writing, and so it must not begin.
-            _ => {
-                return Err(Diagnostic {
-                    error_type: "InvalidRequest".to_owned(),
-                    error_message: "expected {} or {\"dry_run\": true}".to_owned(),
-                });
-            }
-        };
-        let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false) };
-        let summary = run.go().await.map_err(failed)?;
-        let Summary { listed, restored, revoked, unchanged, failed, complete } = summary;
-        tracing::info!(dry_run, listed, restored, revoked, unchanged, failed, complete, "run finished");
-        Ok(summary)
-    }
-    .instrument(span)
-    .await
-}
-
-/// The tables were not to be reached. What was done until then is stored.
-fn failed(error: StoreError) -> Diagnostic {
-    tracing::error!("run failed: {error}");
-    Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: error.to_string() }
+    let dry_run = match &event.payload["dry_run"] {
+        Value::Null => false,
+        Value::Bool(dry_run) => *dry_run,
+        // Whoever writes "true" means no writing, and so it must not begin.
+        _ => {
+            return Err(Diagnostic {
+                error_type: "InvalidRequest".to_owned(),
+                error_message: "expected {} or {\"dry_run\": true}".to_owned(),
+            });
+        }
+    };
+    let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
+    let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false) };
+    let summary = run.go().await.map_err(|error| {
+        tracing::error!("run failed: {error}");
+        error.diagnostic()
+    })?;
+    let Summary { listed, restored, revoked, unchanged, failed, complete } = summary;
+    tracing::info!(dry_run, listed, restored, revoked, unchanged, failed, complete, "run finished");
+    Ok(summary)
 }
 
 struct Run<'a> {
@@ -176,16 +164,16 @@ impl Run<'_> {
         while let Some((account, restored)) = restoring.next().await {
             compared += 1;
             match restored {
-                Ok(Restored::Restored) => {
+                Ok(Compared::Restored) => {
                     summary.restored += 1;
                     if !self.dry_run {
                         metric::grant(Door::Reconcile);
                     }
                 }
-                Ok(Restored::Unchanged) => summary.unchanged += 1,
-                Ok(Restored::Revoked) => summary.revoked += 1,
-                Ok(Restored::Failed) => summary.failed += 1,
-                Ok(Restored::Stopped(cause)) => self.stop(&cause),
+                Ok(Compared::Unchanged) => summary.unchanged += 1,
+                Ok(Compared::Revoked) => summary.revoked += 1,
+                Ok(Compared::Failed) => summary.failed += 1,
+                Ok(Compared::Stopped(cause)) => self.stop(&cause),
                 Err(error) => {
                     tracing::warn!(authorizer.appid = %account.authorizer_appid, "{error}");
                     summary.failed += 1;
@@ -213,10 +201,10 @@ impl Run<'_> {
             let mut asking = stream::iter(asking).buffer_unordered(CONCURRENCY);
             while let Some((appid, confirmed)) = asking.next().await {
                 match confirmed {
-                    Ok(Restored::Revoked) => summary.revoked += 1,
-                    Ok(Restored::Restored | Restored::Unchanged) => summary.unchanged += 1,
-                    Ok(Restored::Failed) => summary.failed += 1,
-                    Ok(Restored::Stopped(cause)) => self.stop(&cause),
+                    Ok(Compared::Revoked) => summary.revoked += 1,
+                    Ok(Compared::Restored | Compared::Unchanged) => summary.unchanged += 1,
+                    Ok(Compared::Failed) => summary.failed += 1,
+                    Ok(Compared::Stopped(cause)) => self.stop(&cause),
                     Err(error) => {
                         tracing::warn!(authorizer.appid = %appid, "{error}");
                         summary.failed += 1;

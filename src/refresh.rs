@@ -2,54 +2,47 @@
 //! are due.
 
 mod measure;
+mod pending;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt};
 use lambda_http::LambdaEvent;
 use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
-use tracing::Instrument;
 
-use crate::authorizer::{Authorizers, Refreshed, Restored};
-use crate::clock::Clock;
+use crate::authorizer::{Authorizers, Refreshed};
 use crate::component::report;
 use crate::config::{Config, RefreshMode};
 use crate::deadline::Deadline;
-use crate::exchange::{Exchange, Finished};
+use crate::exchange::Exchange;
 use crate::metric::{self, Door};
 use crate::services::Services;
-use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError, TOKEN_LIFE};
-use crate::wechat::{Appid, ListedAccount};
+use crate::store::{Cursor, REFRESH_SHARDS, Reason, StoreError};
+use crate::time::Timestamp;
+use crate::wechat::{Appid, TOKEN_LIFE};
 use measure::measure;
+use pending::finish_pending;
 
 /// How many tokens are refreshed at a time: enough for 100,000 accounts in a tenth of a run if WeChat answers
 /// after 150 ms.
 const REFRESHING: usize = 64;
 
-/// How many pending exchanges are finished at a time.
-const FINISHING: usize = 32;
-
 /// How many due accounts are read from each shard at a time.
 const PAGE: i32 = 64;
 
-/// How many pending exchanges are taken up at a time, and how many times in one run.
-const PENDING_PAGE: i32 = 100;
-const PENDING_PAGES: u32 = 20;
-
-/// What is left over for the summary.
+/// Time reserved for the summary.
 const FOR_SUMMARY: Duration = Duration::from_secs(2);
 
 /// A refresh that is begun with less time left may not be finished.
 const SHORTEST: Duration = Duration::from_secs(8);
 
-/// With `REFRESH_MODE=on-demand`, how long after it was due a token is refreshed all the same, in seconds, so
-/// that WeChat does not forget the authorization.
-const FORGOTTEN: i64 = 20 * 86_400;
+/// With `REFRESH_MODE=on-demand`, how long after it was due a token is refreshed all the same, so that WeChat does
+/// not forget the authorization.
+const FORGOTTEN: Duration = Duration::from_hours(20 * 24);
 
 /// What the function depends on.
 #[derive(Debug)]
@@ -77,8 +70,7 @@ pub struct Summary {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let services = Services::new(config, aws, http, clock);
+    pub fn new(config: &Config, services: Services) -> Self {
         Self {
             exchange: Exchange::new(services.clone(), Door::Refresh),
             authorizers: Authorizers::new(services.clone()),
@@ -90,30 +82,23 @@ impl App {
 
 /// One run. The event is the schedule's and says nothing.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
-    let span = tracing::error_span!("refresh", request_id = event.context.request_id);
-    async {
-        let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-        let (summary, ()) = tokio::join!(run(app, deadline), measure(&app.services, deadline));
-        let summary = summary.map_err(failed)?;
-        let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
-        tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
-        Ok(summary)
-    }
-    .instrument(span)
-    .await
-}
-
-/// The tables were not to be reached. What was done until then is stored.
-fn failed(error: StoreError) -> Diagnostic {
-    tracing::error!("run failed: {error}");
-    Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: error.to_string() }
+    let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
+    let (summary, ()) = tokio::join!(run(app, deadline), measure(&app.services, deadline));
+    let summary = summary.map_err(|error| {
+        tracing::error!("run failed: {error}");
+        error.diagnostic()
+    })?;
+    let Summary { refreshed, failed, revoked, pending_finished, remaining } = summary;
+    tracing::info!(refreshed, failed, revoked, pending_finished, remaining, "run finished");
+    Ok(summary)
 }
 
 async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     let renewed = app.services.component.renew(deadline).await;
-    let mut age = app.services.component.age().await;
-    let able = match renewed {
+    let minted_at = app.services.component.minted_at().await;
+    let mut age = minted_at.map(|minted_at| app.services.clock.now().since(minted_at));
+    let has_component_token = match renewed {
         Ok(()) => true,
         Err(error) => {
             report(&error);
@@ -128,7 +113,7 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
         metric::component_token_age(age);
     }
     // Without a component token nothing can be done, and no merchant is at fault.
-    if able {
+    if has_component_token {
         finish_pending(app, &mut summary, deadline).await?;
         refresh_due(app, &mut summary, deadline).await?;
     } else {
@@ -136,70 +121,6 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
     }
     metric::due_backlog(summary.remaining);
     Ok(summary)
-}
-
-async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
-    let mut unknown = Vec::new();
-    let stopped = AtomicBool::new(false);
-    let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
-    for _ in 0..PENDING_PAGES {
-        let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
-        let begun = digests.iter().take_while(|_| in_time());
-        let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
-        let mut finishing = stream::iter(finishing).buffer_unordered(FINISHING);
-        while let Some(finished) = finishing.next().await {
-            match finished {
-                Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
-                Ok(Finished::Unknown(claim)) => unknown.push(claim),
-                // Those under way are finished; no other is begun.
-                Ok(Finished::Stopped) => stopped.store(true, Ordering::Relaxed),
-                Ok(Finished::Failed | Finished::Pending) => {}
-                Err(error) => tracing::warn!("a pending exchange is left for the next run: {error}"),
-            }
-        }
-        if digests.len() < PENDING_PAGE as usize || !in_time() {
-            break;
-        }
-    }
-    if !unknown.is_empty() {
-        let found = app.exchange.find(unknown, deadline).await;
-        for appid in found.stored {
-            complete(app, summary, &appid, deadline).await;
-        }
-        restore(app, &found.unmatched, deadline).await;
-    }
-    Ok(())
-}
-
-/// Restores the accounts of codes that could not be matched: nothing is lost, although the merchants cannot be
-/// shown their accounts.
-async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
-    for account in accounts {
-        let appid = &account.authorizer_appid;
-        let restored = match app.services.store.record(appid).await {
-            Ok(record) => app.authorizers.restore(account, record.as_ref(), false, deadline).await,
-            Err(error) => Err(error),
-        };
-        match restored {
-            Ok(Restored::Restored) => metric::grant(Door::Refresh),
-            Ok(Restored::Stopped(cause)) => return cause.report(),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(authorizer.appid = %appid, "{error}"),
-        }
-    }
-}
-
-/// A pending grant is stored; one that was recovered has no access token yet.
-async fn complete(app: &App, summary: &mut Summary, appid: &Appid, deadline: Deadline) {
-    summary.pending_finished += 1;
-    let reason = Reason::DueBy(app.services.clock.now());
-    match app.authorizers.refresh(appid, &reason, deadline).await {
-        Ok(Refreshed::Stopped(cause)) => cause.report(),
-        Ok(_) => {}
-        Err(error) => {
-            tracing::warn!(authorizer.appid = %appid, "the access token is left for the next run: {error}");
-        }
-    }
 }
 
 async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
@@ -212,9 +133,9 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
             app.services.store.due(shard, due_by, PAGE, after).await.map(|page| (shard, page))
         });
         let pages = try_join_all(pages).await?;
-        let mut due: Vec<&(i64, Appid)> = pages.iter().flat_map(|(_, page)| &page.accounts).collect();
+        let mut due: Vec<&(Timestamp, Appid)> = pages.iter().flat_map(|(_, page)| &page.accounts).collect();
         due.sort_by_key(|(due_at, _)| *due_at);
-        metric::oldest_due(due.first().map_or(0, |(due_at, _)| due_by - due_at));
+        metric::oldest_due(due.first().map_or(Duration::ZERO, |(due_at, _)| due_by.since(*due_at)));
         let begun = due.iter().take_while(|_| in_time());
         let stopped = &stopped;
         let refreshing = begun.map(|(_, appid)| async move {
@@ -254,12 +175,12 @@ async fn count_due(app: &App) -> Result<usize, StoreError> {
     let first = (0..REFRESH_SHARDS).map(|shard| app.services.store.due(shard, due_by, PAGE, None));
     let (counts, first) = tokio::try_join!(try_join_all(counts), try_join_all(first))?;
     let first_due_at = first.iter().flat_map(|page| &page.accounts).map(|(due_at, _)| *due_at).min();
-    metric::oldest_due(first_due_at.map_or(0, |due_at| due_by - due_at));
+    metric::oldest_due(first_due_at.map_or(Duration::ZERO, |due_at| due_by.since(due_at)));
     Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
 }
 
 /// The time by which a token must have become due to be refreshed now.
-fn due_by(app: &App) -> i64 {
+fn due_by(app: &App) -> Timestamp {
     let now = app.services.clock.now();
     match app.mode {
         RefreshMode::Proactive => now,

@@ -34,13 +34,13 @@ struct Fetched {
     refused: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
     SecretsManager { client: Client, arn: String },
     InPlace(Arc<ComponentSecret>),
 }
 
-/// The credentials are not to be had.
+/// The credentials could not be read.
 #[derive(Clone, Debug, Error)]
 pub enum SecretError {
     /// Secrets Manager did not give them; its error code.
@@ -59,6 +59,11 @@ impl Secrets {
             SecretSource::InPlace(secret) => Source::InPlace(Arc::new(secret.clone())),
         };
         Self { source, fetched: Mutex::new(None) }
+    }
+
+    /// The same credentials, not fetched yet.
+    pub(crate) fn with_empty_memory(&self) -> Self {
+        Self { source: self.source.clone(), fetched: Mutex::new(None) }
     }
 
     /// The credentials, fetched at most once in five minutes. If they cannot be fetched again, those that were

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use crate::clock::Clock;
 use crate::component::Component;
 use crate::config::Config;
+use crate::id::unique_id;
+use crate::retry::backoff;
 use crate::secrets::Secrets;
-use crate::store::Store;
+use crate::store::{GrantWrite, Record, Store, Stored};
+use crate::time::Clock;
 use crate::wechat::Client;
 
 /// The services of one instance of a function. Clones share memory and connections.
@@ -22,6 +24,8 @@ pub struct Services {
     pub secrets: Arc<Secrets>,
     /// The platform's own token.
     pub component: Arc<Component>,
+    /// The HTTP client of both wires.
+    pub http: reqwest::Client,
     /// The time.
     pub clock: Clock,
 }
@@ -31,9 +35,53 @@ impl Services {
     pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
         let store = Store::new(config, aws);
         let base_url = config.wechat_api_base_url.clone();
-        let wechat = Arc::new(Client::new(http, base_url, config.component_appid.clone()));
+        let wechat = Arc::new(Client::new(http.clone(), base_url, config.component_appid.clone()));
         let secrets = Arc::new(Secrets::new(config, aws));
         let component = Component::new(store.clone(), wechat.clone(), secrets.clone(), clock.clone());
-        Self { store, wechat, secrets, component: Arc::new(component), clock }
+        Self { store, wechat, secrets, component: Arc::new(component), http, clock }
+    }
+    /// The same services as a cold start finds them: with nothing in memory.
+    pub(crate) fn with_empty_memory(&self) -> Self {
+        let secrets = Arc::new(self.secrets.with_empty_memory());
+        let component =
+            Component::new(self.store.clone(), self.wechat.clone(), secrets.clone(), self.clock.clone());
+        Self { secrets, component: Arc::new(component), ..self.clone() }
+    }
+
+    /// Writes a grant without reading the record first, however long it takes. Returns the record instead if it is
+    /// newer.
+    pub(crate) async fn put_grant(&self, write: &GrantWrite<'_>) -> Option<Record> {
+        self.put_grant_over(write, None).await
+    }
+
+    /// Writes a grant over `record` as it was read, however long it takes. Returns the record instead if a newer one
+    /// is there.
+    pub(crate) async fn put_grant_over(
+        &self,
+        write: &GrantWrite<'_>,
+        record: Option<&Record>,
+    ) -> Option<Record> {
+        let appid = &write.grant.authorizer_appid;
+        let mut known = record.cloned();
+        loop {
+            let now = self.clock.now();
+            let request_token = unique_id();
+            let mut tries = 0;
+            let stored = loop {
+                match self.store.put_grant(write, known.as_ref(), now, &request_token).await {
+                    Ok(stored) => break stored,
+                    Err(error) => {
+                        tries += 1;
+                        tracing::warn!(authorizer.appid = %appid, tries, "{error}");
+                        tokio::time::sleep(backoff(tries.min(3))).await;
+                    }
+                }
+            };
+            match stored {
+                Stored::Written => return None,
+                Stored::Conflict(record) if record.is_newer_than(write.event_time) => return Some(*record),
+                Stored::Conflict(record) => known = Some(*record),
+            }
+        }
     }
 }

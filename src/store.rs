@@ -1,18 +1,26 @@
 //! The two tables in DynamoDB. Every write that could undo another one is conditional and says what it
 //! replaces; a lost condition is a normal outcome.
 
-mod authorizer;
+mod attribute;
 mod claim;
 mod component_token;
+mod cursor;
 mod describe;
 mod due;
 mod grant;
 mod item;
 mod launch;
+mod lease;
 mod pending;
-mod survey;
+mod profile;
+mod quota;
+mod record;
+mod records;
+mod refresh;
 mod ticket;
+mod update;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -20,21 +28,23 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
+use lambda_http::lambda_runtime::Diagnostic;
 use thiserror::Error;
 
-pub use authorizer::{Record, Status};
-pub use claim::{Claim, ClaimOutcome, Landed};
-pub use component_token::{StoredToken, TOKEN_LIFE};
-pub use describe::Table;
-pub use due::{Cursor, DuePage, Leased, REFRESH_SHARDS, Reason, RefreshFailure};
-pub use grant::TWINS_APART;
-pub use launch::State;
-pub use ticket::Ticket;
+pub(crate) use component_token::StoredToken;
+pub(crate) use cursor::Cursor;
+pub(crate) use describe::Table;
+pub(crate) use due::REFRESH_SHARDS;
+pub(crate) use grant::{GrantWrite, Obtained, Stored, TWINS_APART};
+pub(crate) use record::{AccessToken, Record};
+pub(crate) use refresh::{Leased, Reason, RefreshFailure};
+pub(crate) use ticket::Ticket;
 
-use item::Item;
+use attribute::{AUTHORIZER_APPID, COMPONENT_APPID, PK};
+use item::{Item, string};
+use update::Update;
 
 use crate::config::Config;
 use crate::wechat::Appid;
@@ -46,6 +56,21 @@ pub struct Store {
     authorizers_table: String,
     platform_table: String,
     component_appid: Appid,
+}
+
+/// Which item of which table.
+#[derive(Clone, Debug)]
+struct Key {
+    table: Table,
+    item: Item,
+}
+
+/// What became of an update.
+enum Written {
+    /// It was made. The item as the request asks for it, empty if it asks for none.
+    Made(Item),
+    /// Its condition is not true. The item as it is, empty if there is none.
+    Refused(Item),
 }
 
 impl Store {
@@ -65,17 +90,13 @@ impl Store {
         }
     }
 
-    /// An item of the Platform table, as it is now.
-    async fn platform_item(
-        &self,
-        operation: &'static str,
-        key: AttributeValue,
-    ) -> Result<Option<Item>, StoreError> {
+    /// An item as it is now.
+    async fn item(&self, operation: &'static str, key: Key) -> Result<Option<Item>, StoreError> {
         let output = self
             .client
             .get_item()
-            .table_name(&self.platform_table)
-            .key("pk", key)
+            .table_name(self.name(key.table))
+            .set_key(Some(key.item))
             .consistent_read(true)
             .send()
             .await
@@ -83,17 +104,52 @@ impl Store {
         Ok(output.item)
     }
 
-    /// An update of an item of the Platform table.
-    fn update_platform(&self, key: AttributeValue) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.platform_table).key("pk", key)
+    /// Makes an update. False if its condition is not true.
+    async fn write(&self, operation: &'static str, key: Key, update: Update) -> Result<bool, StoreError> {
+        let written = self.write_returning(operation, key, update, ReturnValue::None).await?;
+        Ok(matches!(written, Written::Made(_)))
     }
 
-    fn platform_key(&self, kind: &str) -> AttributeValue {
-        AttributeValue::S(format!("{kind}#{}", self.component_appid))
+    /// Makes an update and returns the item as `returned` says.
+    async fn write_returning(
+        &self,
+        operation: &'static str,
+        key: Key,
+        update: Update,
+        returned: ReturnValue,
+    ) -> Result<Written, StoreError> {
+        match update.request(self, key).return_values(returned).send().await {
+            Ok(output) => Ok(Written::Made(output.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Written::Refused(refusal.item().cloned().unwrap_or_default()))
+                }
+                _ => Err(StoreError::of(operation, &error)),
+            },
+        }
     }
 
-    fn platform_key_of(&self, kind: &str, digest: &str) -> AttributeValue {
-        AttributeValue::S(format!("{kind}#{}#{digest}", self.component_appid))
+    /// The record of an account.
+    fn record_key(&self, authorizer_appid: &Appid) -> Key {
+        let item = HashMap::from([
+            (AUTHORIZER_APPID.to_owned(), string(authorizer_appid.as_str())),
+            (COMPONENT_APPID.to_owned(), string(self.component_appid.as_str())),
+        ]);
+        Key { table: Table::Authorizers, item }
+    }
+
+    /// The one item of this kind.
+    fn platform_key(&self, kind: &str) -> Key {
+        self.platform_item(format!("{kind}#{}", self.component_appid))
+    }
+
+    /// The item of this kind that `digest` names.
+    fn platform_key_of(&self, kind: &str, digest: &str) -> Key {
+        self.platform_item(format!("{kind}#{}#{digest}", self.component_appid))
+    }
+
+    fn platform_item(&self, pk: String) -> Key {
+        Key { table: Table::Platform, item: HashMap::from([(PK.to_owned(), string(pk))]) }
     }
 }
 
@@ -117,22 +173,13 @@ impl StoreError {
         Self { operation, code: code.to_owned() }
     }
 
+    /// What a run says that ends for want of the tables. What it did until then is stored.
+    pub(crate) fn diagnostic(&self) -> Diagnostic {
+        Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: self.to_string() }
+    }
+
     /// DynamoDB's name of what went wrong, or a word where there was no answer.
     pub fn code(&self) -> &str {
         &self.code
-    }
-}
-
-/// Whether a conditional update was made.
-fn written(
-    operation: &'static str,
-    result: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
-) -> Result<bool, StoreError> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-            Ok(false)
-        }
-        Err(error) => Err(StoreError::of(operation, &error)),
     }
 }

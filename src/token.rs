@@ -3,33 +3,25 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use lambda_http::LambdaEvent;
 use lambda_http::lambda_runtime::Diagnostic;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
-use tracing::Instrument;
 
 use crate::authorizer::{Authorizers, Refreshed};
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::deadline::{Deadline, backoff};
+use crate::deadline::Deadline;
+use crate::retry::backoff;
 use crate::services::Services;
-use crate::store::{Reason, Record, Status, StoreError};
-use crate::wechat::Appid;
+use crate::store::{AccessToken, Reason, Record, StoreError};
+use crate::time::Timestamp;
+use crate::wechat::{Appid, AuthorizerAccessToken, FRESH, USABLE};
 
-/// A token with so many seconds left is given out as it is.
-const FRESH: i64 = 300;
-
-/// A token with so many seconds left is given out when no better one is to be had.
-const USABLE: i64 = 30;
-
-/// How long a caller waits for who is refreshing the token.
+/// How long a caller waits for whoever is refreshing the token.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What is left over for the answer.
+/// Time reserved for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
 
 /// What the function depends on.
@@ -42,7 +34,7 @@ pub struct App {
 
 /// A valid access token.
 #[derive(Serialize)]
-pub struct Answer {
+pub struct ValidToken {
     /// The account.
     pub authorizer_appid: String,
     /// The platform.
@@ -50,7 +42,7 @@ pub struct Answer {
     /// The token.
     pub authorizer_access_token: String,
     /// When it ends, in epoch seconds.
-    pub access_token_expires_at: i64,
+    pub access_token_expires_at: Timestamp,
     /// What the merchant granted.
     pub permission_set_ids: Vec<i64>,
 }
@@ -68,7 +60,7 @@ pub enum TokenError {
     #[error("the authorization has no token: the merchant must authorize again, with an API permission set")]
     NoAccessToken,
     /// Try again in a moment.
-    #[error("no valid token can be had at the moment")]
+    #[error("no valid token is available at the moment")]
     TemporarilyUnavailable,
     /// The request is not what it should be.
     #[error(
@@ -104,59 +96,55 @@ impl From<StoreError> for TokenError {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
-        let services = Services::new(config, aws, http, clock);
+    pub fn new(config: &Config, services: Services) -> Self {
         let authorizers = Authorizers::new(services.clone());
         Self { services, authorizers, component_appid: config.component_appid.clone() }
     }
 }
 
 /// Answers one service.
-pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Answer, TokenError> {
-    let span = tracing::error_span!("token", request_id = event.context.request_id);
-    async {
-        let appid = event.payload["authorizer_appid"].as_str().and_then(Appid::parse);
-        let appid = appid.ok_or(TokenError::InvalidRequest)?;
-        let rejected = match &event.payload["rejected_access_token"] {
-            Value::Null => None,
-            Value::String(token) => Some(SecretString::from(token.as_str())),
-            _ => return Err(TokenError::InvalidRequest),
-        };
-        let deadline = Deadline::of(&event.context).reserving(FOR_ANSWERING);
-        token(app, &appid, rejected.as_ref(), deadline).await.inspect_err(|error| {
-            tracing::warn!(authorizer.appid = %appid, error = error.name(), "no token");
-        })
-    }
-    .instrument(span)
-    .await
+pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<ValidToken, TokenError> {
+    let appid = event.payload["authorizer_appid"].as_str().and_then(Appid::parse);
+    let appid = appid.ok_or(TokenError::InvalidRequest)?;
+    let rejected = match &event.payload["rejected_access_token"] {
+        Value::Null => None,
+        Value::String(token) => Some(AuthorizerAccessToken::new(token)),
+        _ => return Err(TokenError::InvalidRequest),
+    };
+    let deadline = Deadline::of(&event.context).reserving(FOR_ANSWERING);
+    token(app, &appid, rejected.as_ref(), deadline).await.inspect_err(|error| {
+        tracing::warn!(authorizer.appid = %appid, error = error.name(), "no token");
+    })
 }
 
 async fn token(
     app: &App,
     appid: &Appid,
-    rejected: Option<&SecretString>,
+    rejected: Option<&AuthorizerAccessToken>,
     deadline: Deadline,
-) -> Result<Answer, TokenError> {
+) -> Result<ValidToken, TokenError> {
     let waiting = deadline.within(WAIT);
     let mut just_refreshed = false;
     loop {
         let record = app.services.store.record(appid).await?.ok_or(TokenError::AuthorizerNotFound)?;
-        if record.status == Some(Status::Unauthorized) {
+        if !record.is_authorized() {
             return Err(TokenError::AuthorizerUnauthorized);
         }
-        let access_token = record.access_token.clone().filter(|token| differs(token, rejected));
-        if let Some(token) = &access_token
-            && (just_refreshed || is_fresh(app, &record))
+        let now = app.services.clock.now();
+        let access_token =
+            record.access_token.as_ref().filter(|access_token| Some(&access_token.token) != rejected);
+        if let Some(access_token) = access_token
+            && (just_refreshed || is_fresh(&record, access_token, now))
         {
-            return Ok(answer(app, appid, token, &record));
+            return Ok(valid_token(app, appid, access_token, &record));
         }
         let refreshed = refreshed(app, appid, &record, deadline).await?;
-        let usable =
-            access_token.filter(|_| record.access_token_expires_at - app.services.clock.now() >= USABLE);
+        let now = app.services.clock.now();
+        let usable = access_token.filter(|access_token| access_token.expires_at.since(now) >= USABLE);
         match (refreshed, usable) {
             (Refreshed::Done, _) => just_refreshed = true,
             (Refreshed::Revoked, _) => return Err(TokenError::AuthorizerUnauthorized),
-            (_, Some(token)) => return Ok(answer(app, appid, &token, &record)),
+            (_, Some(access_token)) => return Ok(valid_token(app, appid, access_token, &record)),
             (Refreshed::NotOurs, None) => {
                 if !waiting.pause(backoff(1)).await {
                     return Err(TokenError::TemporarilyUnavailable);
@@ -190,31 +178,28 @@ async fn refreshed(
         tracing::warn!("not refreshed: the day's quota of api_authorizer_token is used up");
         return Ok(Refreshed::Failed);
     }
-    let refreshed =
-        app.authorizers.refresh(appid, &Reason::Useless(record.access_token.clone()), deadline).await?;
+    let reason =
+        Reason::Unusable(record.access_token.as_ref().map(|access_token| access_token.token.clone()));
+    let refreshed = app.authorizers.refresh(appid, &reason, deadline).await?;
     if let Refreshed::Stopped(cause) = &refreshed {
         cause.report();
     }
     Ok(refreshed)
 }
 
-/// Whether the token can be given out as it is: it lives, and was not due from the moment it was stored, as
+/// Whether the token can be returned as it is: it lives, and was not due from the moment it was stored, as
 /// one is that may be superseded.
-fn is_fresh(app: &App, record: &Record) -> bool {
-    let suspect = record.refresh_at.is_some_and(|refresh_at| refresh_at <= record.refreshed_at);
-    !suspect && record.access_token_expires_at - app.services.clock.now() >= FRESH
+fn is_fresh(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
+    let is_suspect = record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at);
+    !is_suspect && access_token.expires_at.since(now) >= FRESH
 }
 
-fn answer(app: &App, appid: &Appid, token: &SecretString, record: &Record) -> Answer {
-    Answer {
+fn valid_token(app: &App, appid: &Appid, access_token: &AccessToken, record: &Record) -> ValidToken {
+    ValidToken {
         authorizer_appid: appid.as_str().to_owned(),
         component_appid: app.component_appid.as_str().to_owned(),
-        authorizer_access_token: token.expose_secret().to_owned(),
-        access_token_expires_at: record.access_token_expires_at,
+        authorizer_access_token: access_token.token.expose().to_owned(),
+        access_token_expires_at: access_token.expires_at,
         permission_set_ids: record.permission_set_ids.clone(),
     }
-}
-
-fn differs(token: &SecretString, rejected: Option<&SecretString>) -> bool {
-    rejected.is_none_or(|rejected| rejected.expose_secret() != token.expose_secret())
 }

@@ -8,7 +8,6 @@ use lambda_http::http::header::{
 };
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Context, Request, RequestExt, Response};
-use tracing::Span;
 
 use crate::metric;
 use crate::page::{Frame, Language, Page, content_security_policy};
@@ -17,12 +16,12 @@ use crate::page::{Frame, Language, Page, content_security_policy};
 /// minutes.
 pub(crate) const UNTIL_TICKET: u32 = 600;
 
-/// When a visitor comes back after a fault that an operator mends, in seconds.
-pub(crate) const UNTIL_MENDED: u32 = 60;
+/// When a visitor comes back after a fault that an operator fixes, in seconds.
+pub(crate) const UNTIL_FIXED: u32 = 60;
 
 /// Who visits.
 #[derive(Debug)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// Which page is visited.
     name: &'static str,
     began: Instant,
@@ -31,9 +30,9 @@ pub struct Visit {
     support_id: String,
 }
 
-/// What a visitor gets.
+/// The response to a visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum PageResponse {
     /// A page.
     Page {
         /// The HTTP status.
@@ -43,24 +42,24 @@ pub enum Answer {
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// Nothing but a status, to who does not read pages.
+    /// Status only, for requests that do not render a page.
     Empty(StatusCode),
 }
 
-impl Answer {
+impl PageResponse {
     /// A page with its status.
-    pub fn page(status: StatusCode, page: Page) -> Self {
+    pub(crate) fn page(status: StatusCode, page: Page) -> Self {
         Self::Page { status, page, retry_after: None }
     }
 
     /// A page that asks the visitor to come back after `seconds`.
-    pub fn later(seconds: u32, page: Page) -> Self {
+    pub(crate) fn later(seconds: u32, page: Page) -> Self {
         Self::Page { status: StatusCode::SERVICE_UNAVAILABLE, page, retry_after: Some(seconds) }
     }
 
-    /// The answer to a request that is no visit, so that a prefetch, a preview or a link scanner spends
+    /// The response to a request that is no visit, so that a prefetch, a preview or a link scanner spends
     /// nothing that the merchant needs.
-    pub fn without_effect(request: &Request) -> Option<Self> {
+    pub(crate) fn without_effect(request: &Request) -> Option<Self> {
         match *request.method() {
             Method::GET => is_prefetch(request).then_some(Self::Empty(StatusCode::NO_CONTENT)),
             Method::HEAD => Some(Self::Empty(StatusCode::OK)),
@@ -69,7 +68,7 @@ impl Answer {
     }
 
     /// The HTTP status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Page { status, .. } | Self::Empty(status) => *status,
         }
@@ -78,7 +77,7 @@ impl Answer {
 
 impl Visit {
     /// The visit of the page `name` that `request` is.
-    pub fn of(name: &'static str, request: &Request) -> Self {
+    pub(crate) fn of(name: &'static str, request: &Request) -> Self {
         let accept_language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let support_id = request.lambda_context_ref().map(|context| context.request_id.clone());
         Self {
@@ -89,26 +88,21 @@ impl Visit {
         }
     }
 
-    /// The span in which everything is logged that concerns this visit, at every log level.
-    pub fn span(&self) -> Span {
-        tracing::error_span!("visit", request_id = self.support_id)
-    }
-
     /// The HTTP response. `launch_url` is where a failure page leads back to.
-    pub fn respond(&self, answer: &Answer, launch_url: Option<&str>) -> Response<Body> {
+    pub(crate) fn respond(&self, page_response: &PageResponse, launch_url: Option<&str>) -> Response<Body> {
         let mut response = Response::builder()
-            .status(answer.status())
+            .status(page_response.status())
             .header(CACHE_CONTROL, "no-store")
-            .header(REFERRER_POLICY, referrer_policy(answer))
+            .header(REFERRER_POLICY, referrer_policy(page_response))
             .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
             .header(X_FRAME_OPTIONS, "DENY")
             .header(CONTENT_SECURITY_POLICY, content_security_policy());
-        if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+        if page_response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = response.header(ALLOW, "GET, HEAD");
         }
-        let body = match answer {
-            Answer::Empty(_) => Body::Empty,
-            Answer::Page { page, retry_after, .. } => {
+        let body = match page_response {
+            PageResponse::Empty(_) => Body::Empty,
+            PageResponse::Page { page, retry_after, .. } => {
                 response =
                     response.header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
                 if let Some(seconds) = retry_after {
@@ -131,9 +125,9 @@ pub(crate) fn context(request: &Request) -> Context {
 
 /// WeChat accepts a visitor of its consent page only with the origin of the launch page as Referer. All other
 /// pages have an address that nobody else should see.
-fn referrer_policy(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::Page { page: Page::Launch(_), .. } => "origin",
+fn referrer_policy(page_response: &PageResponse) -> &'static str {
+    match page_response {
+        PageResponse::Page { page: Page::Launch(_), .. } => "origin",
         _ => "no-referrer",
     }
 }

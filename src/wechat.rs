@@ -2,22 +2,36 @@
 
 mod answer;
 mod cipher;
+mod class;
 mod client;
 mod code;
+mod errcode;
 mod error;
+mod grant;
+mod life;
+mod list;
+mod mask;
+mod profile;
 mod push;
 mod secret;
+mod token;
 mod value;
 
-pub use answer::{
-    AccessToken, AccountType, AuthorizerInfo, AuthorizerList, ConfirmInfo, Grant, ListedAccount,
-    PermissionSet, Profile, RefreshedToken,
-};
-pub use client::{Client, Greeting, LIST_PAGE, Quota};
-pub(crate) use code::sha256_hex;
+pub use class::Class;
+pub use client::Client;
+pub(crate) use client::{ApiAnswer, LIST_PAGE, Quota};
 pub use code::{AuthorizationCode, MalformedCode};
-pub(crate) use error::masked;
-pub use error::{CallError, Class, Refusal};
+pub use errcode::Errcode;
+pub use error::{CallError, Refusal};
+pub use grant::{ConfirmInfo, Grant, PermissionSet, RefreshedToken};
+pub(crate) use life::{FRESH, RENEWED_BEFORE, RENEWED_EARLY, TOKEN_LIFE, USABLE, due_before_end};
+pub use list::{AuthorizerList, ListedAccount};
+pub(crate) use mask::masked;
+pub use profile::{AccountType, AuthorizerInfo, Profile};
 pub use push::{Authorized, Info, Push, PushError, Signature};
 pub use secret::{ComponentSecret, MalformedSecret};
+pub use token::{
+    AuthorizerAccessToken, AuthorizerRefreshToken, ComponentAccessToken, ComponentAppSecret,
+    ComponentVerifyTicket, EncodingAesKey, Issued, MessageToken, PreAuthCode,
+};
 pub use value::Appid;

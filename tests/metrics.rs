@@ -10,12 +10,10 @@ use sandbox::{Fault, HttpRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use wechat_authorizer::metric::{Metrics, NAMESPACE};
-use wechat_authorizer::wechat::Appid;
 
 const COMPONENT_APPID: &str = "wx7c0de5a4db0c0001";
 
-static METRICS: LazyLock<Metrics> =
-    LazyLock::new(|| Metrics::of(&Appid::parse(COMPONENT_APPID).expect("an appid")));
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::of(COMPONENT_APPID));
 
 static TURN: Mutex<()> = Mutex::const_new(());
 

@@ -56,7 +56,7 @@ impl EventFile {
     pub async fn sandbox(&self) -> Sandbox {
         let sandbox = Sandbox::start_without_ticket().await;
         if let Some(milliseconds) = self.event["requestContext"]["timeEpoch"].as_i64() {
-            sandbox.clock.advance(milliseconds / 1000 - sandbox.clock.now());
+            sandbox.clock.advance(milliseconds / 1000 - sandbox.clock.now().as_secs());
         }
         // The last ticket is ten minutes old, so that one in an event is newer.
         sandbox.clock.advance(-600);

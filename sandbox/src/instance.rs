@@ -11,7 +11,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Context, Error, LambdaEvent, Request, Response, Service, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
-use wechat_authorizer::clock::Clock;
+use wechat_authorizer::time::Clock;
 
 use crate::gateway::{self, HttpRequest};
 use crate::opaque;
@@ -78,7 +78,7 @@ impl Instance {
 
     /// Any request, through the event that API Gateway makes of it.
     pub async fn request(&self, request: impl Into<HttpRequest>) -> Answer {
-        self.invoke(gateway::event(&request.into(), self.clock.now())).await
+        self.invoke(gateway::event(&request.into(), self.clock.now().as_secs())).await
     }
 
     /// One event file.

@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use serde_json::json;
 use tokio::net::TcpListener;
-use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::http;
+use wechat_authorizer::time::Clock;
 
 use crate::dynamodb::DynamoDb;
 use crate::gateway;
@@ -119,7 +119,7 @@ impl Sandbox {
         let item = json!({
             "pk": format!("ticket#{}", self.wechat.component_appid),
             "component_verify_ticket": ticket,
-            "create_time": self.clock.now(),
+            "create_time": self.clock.now().as_secs(),
         });
         self.dynamodb.put(&self.dynamodb.platform_table, item).await;
         ticket

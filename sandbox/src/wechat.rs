@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wechat_authorizer::clock::Clock;
+use wechat_authorizer::time::Clock;
 
 use crate::opaque;
 use crate::wire::{self, Endpoint, Request, Server, Wire};
@@ -102,7 +102,7 @@ impl WeChat {
     ///
     /// A further authorization gets a refresh token of its own, and the one before dies.
     pub fn authorize(&self, authorizer_appid: &str, permission_set_ids: &[i64]) -> String {
-        let now = self.clock.now();
+        let now = self.clock.now().as_secs();
         let mut ledger = self.ledger();
         ledger.authorize(authorizer_appid, permission_set_ids, now);
         ledger.mint_code(authorizer_appid, now)
@@ -110,7 +110,7 @@ impl WeChat {
 
     /// The account changes the permission sets: a new code, the refresh token stays.
     pub fn update(&self, authorizer_appid: &str, permission_set_ids: &[i64]) -> String {
-        let now = self.clock.now();
+        let now = self.clock.now().as_secs();
         let mut ledger = self.ledger();
         ledger.update(authorizer_appid, permission_set_ids);
         ledger.mint_code(authorizer_appid, now)
@@ -118,7 +118,7 @@ impl WeChat {
 
     /// One more code for the authorization that stands: what a push may carry beside the redirect.
     pub fn mint_code(&self, authorizer_appid: &str) -> String {
-        self.ledger().mint_code(authorizer_appid, self.clock.now())
+        self.ledger().mint_code(authorizer_appid, self.clock.now().as_secs())
     }
 
     /// The account takes the authorization back.
@@ -141,20 +141,20 @@ impl WeChat {
 
     /// Makes a new ticket, as WeChat does every ten minutes.
     pub fn issue_ticket(&self) -> String {
-        let now = self.clock.now();
+        let now = self.clock.now().as_secs();
         self.ledger().issue_ticket(now)
     }
 
     /// Mints a component token that another service of the platform might have asked for: the one before
     /// is superseded.
     pub fn mint_component_token(&self) -> String {
-        let now = self.clock.now();
+        let now = self.clock.now().as_secs();
         self.ledger().mint_component_token(now)
     }
 
     /// Mints a pre_auth_code as `api_create_preauthcode` does.
     pub fn mint_pre_auth_code(&self) -> String {
-        let now = self.clock.now();
+        let now = self.clock.now().as_secs();
         self.ledger().mint_pre_auth_code(now)
     }
 
@@ -194,7 +194,7 @@ impl WeChat {
 
     /// Whether a business call of the account with this access token works now.
     pub fn accepts(&self, authorizer_access_token: &str) -> bool {
-        self.ledger().check_authorizer_token(authorizer_access_token, self.clock.now()).is_ok()
+        self.ledger().check_authorizer_token(authorizer_access_token, self.clock.now().as_secs()).is_ok()
     }
 
     /// Everything secret that was ever made here, and every code that was sent here: no log line and no page may show any of it.

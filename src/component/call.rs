@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use super::{Component, ComponentError};
+use crate::deadline::Deadline;
+use crate::retry::backoff;
+use crate::wechat::{CallError, Class, ComponentAccessToken};
 
-use super::{Component, ComponentError, TRIES};
-use crate::deadline::{Deadline, backoff};
-use crate::wechat::{CallError, Class};
+/// How often WeChat is asked the same thing by one invocation.
+pub(super) const MOST_TRIES: u32 = 3;
 
 /// A call with less time would be cut off, and nobody would know whether it took effect.
 const SHORTEST: Duration = Duration::from_millis(200);
 
 /// A call that carries the component token came to nothing.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct CallFailure {
     /// Why.
     pub cause: Cause,
     /// Whether one of the tries may have done what it was meant to do.
@@ -53,16 +55,16 @@ impl Component {
     /// call may take. Returns the token that worked, too.
     pub async fn call<T, F>(
         &self,
-        token: Option<SecretString>,
+        token: Option<ComponentAccessToken>,
         deadline: Deadline,
-        request: impl Fn(SecretString, Duration) -> F,
-    ) -> Result<(T, SecretString), Failure>
+        request: impl Fn(ComponentAccessToken, Duration) -> F,
+    ) -> Result<(T, ComponentAccessToken), CallFailure>
     where
         F: Future<Output = Result<T, CallError>>,
     {
         let mut maybe_taken_effect = false;
         let no_token =
-            |error, maybe_taken_effect| Failure { cause: Cause::Component(error), maybe_taken_effect };
+            |error, maybe_taken_effect| CallFailure { cause: Cause::Component(error), maybe_taken_effect };
         let mut token = match token {
             Some(token) => token,
             None => self.token(deadline).await.map_err(|error| no_token(error, false))?,
@@ -72,14 +74,14 @@ impl Component {
         loop {
             if deadline.remaining() < SHORTEST {
                 let cause = Cause::Call(CallError::Unreachable("no time left for a call"));
-                return Err(Failure { cause, maybe_taken_effect });
+                return Err(CallFailure { cause, maybe_taken_effect });
             }
             let error = match request(token.clone(), deadline.remaining()).await {
                 Ok(answer) => return Ok((answer, token)),
                 Err(error) => error,
             };
             maybe_taken_effect |= error.may_have_taken_effect();
-            let again = tries < TRIES
+            let again = tries < MOST_TRIES
                 && match error.class() {
                     Class::Busy => deadline.pause(backoff(tries)).await,
                     Class::TokenRejected if !token_replaced => {
@@ -93,9 +95,9 @@ impl Component {
                     _ => false,
                 };
             if !again {
-                return Err(Failure { cause: Cause::Call(error), maybe_taken_effect });
+                return Err(CallFailure { cause: Cause::Call(error), maybe_taken_effect });
             }
-            tracing::info!(errcode = error.errcode(), rid = error.rid(), tries, "tried again: {error}");
+            tracing::info!(errcode = error.errcode().get(), rid = error.rid(), tries, "tried again: {error}");
             tries += 1;
         }
     }
@@ -125,7 +127,7 @@ pub(crate) fn report(error: &ComponentError) {
 fn report_call(error: &CallError, advice: &str, consequence: &str) {
     match error {
         CallError::Refused(refusal) => tracing::error!(
-            errcode = refusal.errcode,
+            errcode = refusal.errcode.get(),
             rid = refusal.rid,
             request_ip = refusal.request_ip,
             advice,

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use secrecy::SecretString;
-
-use super::wechat::words;
 use super::{Check, bounded};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
-use crate::wechat::{CallError, Class, Client, Quota, Refusal};
+use crate::wechat::{CallError, Class, Client, ComponentAccessToken, Quota, Refusal};
+use futures_util::future::join_all;
 
 pub(super) const QUOTA: &str = "quota";
 
@@ -24,13 +21,13 @@ const ENDPOINTS: [&str; 6] = [
     "api_get_authorizer_list",
 ];
 
-/// Less than one part in so many left is too little.
+/// Less than one part in this many left is too little.
 const LOW: i64 = 10;
 
 /// What WeChat told of each endpoint.
 pub(super) type Quotas = Vec<(&'static str, Result<Quota, CallError>)>;
 
-pub(super) async fn ask(wechat: &Client, component_token: &SecretString, limit: Duration) -> Quotas {
+pub(super) async fn ask(wechat: &Client, component_token: &ComponentAccessToken, limit: Duration) -> Quotas {
     join_all(ENDPOINTS.map(async |endpoint| (endpoint, wechat.quota(component_token, endpoint, limit).await)))
         .await
 }
@@ -53,7 +50,7 @@ pub(super) fn check(quotas: &Quotas) -> Check {
             }
             Err(error) => {
                 fix = fix.or(Some(error.advice()));
-                format!("{endpoint}: {}", words(error))
+                format!("{endpoint}: {}", error.with_rid())
             }
         });
     }

@@ -1,5 +1,7 @@
 //! The newest `component_verify_ticket`, which tells whether pushes arrive.
 
+use std::time::Duration;
+
 use super::{Check, bounded};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -7,8 +9,8 @@ use crate::services::Services;
 
 const TICKET: &str = "ticket";
 
-/// WeChat pushes a ticket every ten minutes; a ticket that is older than so many seconds has missed two.
-const STALE: i64 = 1800;
+/// WeChat pushes a ticket every ten minutes; after a ticket that is older than this, two did not arrive.
+const STALE: Duration = Duration::from_mins(30);
 
 pub(super) async fn check(services: &Services, config: &Config, deadline: Deadline) -> Check {
     bounded(TICKET, deadline, newest(services, config)).await
@@ -29,13 +31,13 @@ async fn newest(services: &Services, config: &Config) -> Check {
     let Some(ticket) = ticket else {
         return Check::bad(TICKET, "no component_verify_ticket has arrived yet", fix);
     };
-    let age = (services.clock.now() - ticket.create_time).max(0);
+    let age = services.clock.now().since(ticket.create_time);
     if age > STALE {
         let detail = format!(
             "the newest component_verify_ticket is {} minutes old; after 12 hours it is dead",
-            age / 60
+            age.as_secs() / 60
         );
         return Check::bad(TICKET, detail, fix);
     }
-    Check::good(TICKET, format!("the newest component_verify_ticket is {} minutes old", age / 60))
+    Check::good(TICKET, format!("the newest component_verify_ticket is {} minutes old", age.as_secs() / 60))
 }

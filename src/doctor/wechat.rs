@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::Check;
 use super::quota::{self, Quotas};
 use crate::component::ComponentError;
 use crate::deadline::Deadline;
 use crate::services::Services;
-use crate::wechat::{CallError, Class, Greeting, Refusal};
+use crate::time::Timestamp;
+use crate::wechat::{ApiAnswer, CallError, Class, ComponentAccessToken, Refusal};
 
 const WECHAT: &str = "wechat";
 const CLOCK: &str = "clock";
@@ -21,7 +20,7 @@ const ADDRESS: &str = "address";
 /// How long minting may take: what comes after it needs the rest.
 const MINTING: Duration = Duration::from_secs(15);
 
-/// What is left over of that for storing the token, or for giving the lease back.
+/// Time reserved of that for storing the token, or for giving the lease back.
 const FOR_STORING: Duration = Duration::from_secs(2);
 
 /// A clock that is off by more seconds than this lets tokens end too early or too late, and events overtake one
@@ -32,7 +31,7 @@ const SKEW: i64 = 60;
 const NO_ENDPOINT: &str = "doctor";
 
 /// What WeChat answered to what was asked with a component token.
-struct Told {
+struct Answers {
     /// None if it gave no rid to ask by.
     address: Option<Result<IpAddr, CallError>>,
     quotas: Quotas,
@@ -40,33 +39,33 @@ struct Told {
 
 /// All that WeChat can be asked.
 pub(super) async fn checks(services: &Services, deadline: Deadline) -> Vec<Check> {
-    let greet = async {
-        let greeting = services.wechat.greet(deadline.remaining()).await;
-        (greeting, services.clock.now())
+    let probing = async {
+        let probe = services.wechat.ask_without_token(deadline.remaining()).await;
+        (probe, services.clock.now())
     };
-    let ((greeting, now), minted) = tokio::join!(greet, remint(services, deadline.within(MINTING)));
-    let told = match &minted {
+    let ((probe, now), minted) = tokio::join!(probing, remint(services, deadline.within(MINTING)));
+    let answers = match &minted {
         Ok(token) => Ok(ask(services, token, deadline).await),
         Err(error) => Err(error),
     };
-    let told = told.as_ref().map_err(|error| *error);
+    let answers = answers.as_ref().map_err(|error| *error);
     vec![
-        wechat(&greeting),
-        clock(&greeting, now),
-        component_token(told.err()),
-        allow_list(&greeting, told),
-        address(told),
-        told.map_or_else(|_| no_token(quota::QUOTA), |told| quota::check(&told.quotas)),
+        wechat(&probe),
+        clock(&probe, now),
+        component_token(answers.err()),
+        allow_list(&probe, answers),
+        address(answers),
+        answers.map_or_else(|_| no_token(quota::QUOTA), |answers| quota::check(&answers.quotas)),
     ]
 }
 
 /// A new component token, stored as every other: the one before would not show a wrong AppSecret.
-async fn remint(services: &Services, deadline: Deadline) -> Result<SecretString, ComponentError> {
+async fn remint(services: &Services, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
     let minting = deadline.reserving(FOR_STORING);
     deadline.limit(services.component.remint(minting)).await.unwrap_or(Err(ComponentError::Contended))
 }
 
-async fn ask(services: &Services, token: &SecretString, deadline: Deadline) -> Told {
+async fn ask(services: &Services, token: &ComponentAccessToken, deadline: Deadline) -> Answers {
     let limit = deadline.remaining();
     let wechat = &services.wechat;
     let (address, quotas) = tokio::join!(
@@ -84,11 +83,11 @@ async fn ask(services: &Services, token: &SecretString, deadline: Deadline) -> T
         },
         quota::ask(wechat, token, limit),
     );
-    Told { address, quotas }
+    Answers { address, quotas }
 }
 
-fn wechat(greeting: &Result<Greeting, CallError>) -> Check {
-    let error = match greeting {
+fn wechat(probe: &Result<ApiAnswer, CallError>) -> Check {
+    let error = match probe {
         Ok(_) => return Check::good(WECHAT, "WeChat's API answers at WECHAT_API_BASE_URL"),
         Err(error) => error,
     };
@@ -101,17 +100,17 @@ fn wechat(greeting: &Result<Greeting, CallError>) -> Check {
              and a security group that lets HTTPS out"
         }
     };
-    Check::bad(WECHAT, words(error), fix)
+    Check::bad(WECHAT, error.with_rid(), fix)
 }
 
-fn clock(greeting: &Result<Greeting, CallError>, now: i64) -> Check {
-    let Ok(greeting) = greeting else {
+fn clock(probe: &Result<ApiAnswer, CallError>, now: Timestamp) -> Check {
+    let Ok(probe) = probe else {
         return Check::not_checked(CLOCK, "WeChat does not answer", WECHAT);
     };
-    let Some(date) = greeting.date else {
+    let Some(date) = probe.date else {
         return Check::good(CLOCK, "could not be read: WeChat's answer has no Date");
     };
-    let ahead = now - date;
+    let ahead = now.as_secs() - date.as_secs();
     let detail = match ahead {
         0 => "this clock and WeChat's agree".to_owned(),
         1.. => format!("this clock is {ahead} s ahead of WeChat's"),
@@ -141,36 +140,36 @@ fn component_token(error: Option<&ComponentError>) -> Check {
     };
     let fix = match (call, call.class()) {
         (CallError::Refused(_), Class::TicketRejected) => {
-            "mend ticket first: WeChat, which is asked for a new one once an hour, must reach events with it"
+            "fix ticket first: WeChat, which is asked for a new one once an hour, must reach events with it"
         }
-        (CallError::Refused(_), Class::AddressRefused) => "mend allow_list first",
+        (CallError::Refused(_), Class::AddressRefused) => "fix allow_list first",
         (CallError::Refused(_), Class::TokenRejected | Class::Misconfigured | Class::AccountBarred) => {
             "compare COMPONENT_APPID with the AppID in WeChat's console, and put the console's AppSecret into the \
              secret as component_appsecret; one that was reset there is refused at once"
         }
         (CallError::Refused(_), class) => class.advice(),
-        _ => "mend wechat first; if that is as it should be, run doctor again",
+        _ => "fix wechat first; if that is as it should be, run doctor again",
     };
-    Check::bad(COMPONENT_TOKEN, words(call), fix)
+    Check::bad(COMPONENT_TOKEN, call.with_rid(), fix)
 }
 
 /// Whether any of the calls was refused for its address: with several NAT gateways it need not be all.
-fn allow_list(greeting: &Result<Greeting, CallError>, told: Result<&Told, &ComponentError>) -> Check {
-    let greeted = greeting.as_ref().ok().map(|greeting| &greeting.refusal);
-    let minting = match told {
+fn allow_list(probe: &Result<ApiAnswer, CallError>, answers: Result<&Answers, &ComponentError>) -> Check {
+    let probed = probe.as_ref().ok().map(|probe| &probe.refusal);
+    let minting = match answers {
         Err(ComponentError::Call(error)) => refusal(error),
         _ => None,
     };
-    let asking = told.iter().flat_map(|told| {
-        let errors = told.quotas.iter().filter_map(|(_, quota)| quota.as_ref().err());
-        let address = told.address.as_ref().and_then(|address| address.as_ref().err());
+    let asking = answers.iter().flat_map(|answers| {
+        let errors = answers.quotas.iter().filter_map(|(_, quota)| quota.as_ref().err());
+        let address = answers.address.as_ref().and_then(|address| address.as_ref().err());
         errors.chain(address).filter_map(refusal)
     });
-    let mut refusals = minting.into_iter().chain(asking).chain(greeted);
+    let mut refusals = minting.into_iter().chain(asking).chain(probed);
     if let Some(refusal) = refusals.find(|refusal| refusal.class() == Class::AddressRefused) {
         return address_refused(refusal);
     }
-    match told {
+    match answers {
         Ok(_) => Check::good(ALLOW_LIST, "WeChat accepts calls from the address of this network"),
         Err(_) => Check::not_checked(ALLOW_LIST, "no component token", COMPONENT_TOKEN),
     }
@@ -195,9 +194,9 @@ fn address_refused(refusal: &Refusal) -> Check {
     Check::bad(ALLOW_LIST, detail, fix)
 }
 
-fn address(told: Result<&Told, &ComponentError>) -> Check {
-    let Ok(told) = told else { return no_token(ADDRESS) };
-    let why = match &told.address {
+fn address(answers: Result<&Answers, &ComponentError>) -> Check {
+    let Ok(answers) = answers else { return no_token(ADDRESS) };
+    let why = match &answers.address {
         Some(Ok(address)) => return Check::good(ADDRESS, format!("WeChat sees this network as {address}")),
         Some(Err(CallError::Refused(refusal))) if refusal.class() == Class::AddressRefused => {
             return Check::not_checked(
@@ -206,7 +205,7 @@ fn address(told: Result<&Told, &ComponentError>) -> Check {
                 ALLOW_LIST,
             );
         }
-        Some(Err(error)) => words(error),
+        Some(Err(error)) => error.with_rid(),
         None => "it gave no rid".to_owned(),
     };
     // Nothing depends on it as long as WeChat refuses nothing.
@@ -216,9 +215,4 @@ fn address(told: Result<&Told, &ComponentError>) -> Check {
 
 fn no_token(name: &'static str) -> Check {
     Check::not_checked(name, "no component token", COMPONENT_TOKEN)
-}
-
-/// The error with the `rid` by which WeChat's support finds the request.
-pub(super) fn words(error: &CallError) -> String {
-    if error.rid().is_empty() { error.to_string() } else { format!("{error} (rid {})", error.rid()) }
 }

@@ -1,40 +1,41 @@
-//! The way of a grant into the table, once WeChat has said yes.
+//! How a grant gets into the table, once WeChat has given it.
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
-use super::{Account, Exchange, FOR_ANSWERING, Outcome, account};
-use crate::deadline::{Deadline, backoff, unique_id};
+use super::{Account, Exchange, FOR_ANSWERING, Outcome};
+use crate::claim::{Claim, CodeState};
+use crate::deadline::Deadline;
 use crate::metric;
-use crate::store::{Claim, Landed, Record, Status, TWINS_APART};
-use crate::wechat::Grant;
+use crate::store::{GrantWrite, Obtained, Record, TWINS_APART};
+use crate::wechat::{Appid, ComponentAccessToken, Grant};
 
-/// How long the best-effort look at the account may take.
-const INTRODUCTION: Duration = Duration::from_millis(1500);
+/// How long asking for the profile may take, best effort.
+const FOR_PROFILE: Duration = Duration::from_millis(1500);
 
 impl Exchange {
     /// Writes the grant. Nothing may keep it from being written but the end of the invocation.
-    pub(super) async fn land(
+    pub(super) async fn store_grant(
         &self,
-        mut claim: Claim,
+        claim: &Claim,
         grant: Grant,
-        token: &SecretString,
+        token: &ComponentAccessToken,
         writing: Deadline,
     ) -> Outcome {
         let appid = &grant.authorizer_appid;
-        let landing = self.put_grant(&claim, &grant);
-        let Some(newer) = writing.limit(landing).await else {
-            tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
-            claim.maybe_spent = true;
-            Deadline::after(FOR_ANSWERING / 2).limit(self.release(&claim)).await;
-            return Outcome::Pending;
-        };
-        if let Some(newer) = newer {
-            tracing::info!(authorizer.appid = %appid, "a newer event is stored already");
-            return account(appid, &newer);
+        match self.put_grant(claim, &grant, Obtained::Exchanged, writing).await {
+            None => {
+                tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
+                let releasing = self.release(claim, CodeState::PerhapsSpent);
+                Deadline::after(FOR_ANSWERING / 2).limit(releasing).await;
+                return Outcome::Pending;
+            }
+            Some(Some(newer)) => {
+                tracing::info!(authorizer.appid = %appid, "a newer event is stored already");
+                return Outcome::of_record(appid, &newer);
+            }
+            Some(None) => {}
         }
-        let nick_name = self.introduce(&claim, &grant, token, writing).await;
+        let nick_name = self.fetch_profile(claim, &grant, token, writing).await;
         tracing::info!(
             authorizer.appid = %appid,
             permission_sets = grant.func_info.len(),
@@ -52,69 +53,60 @@ impl Exchange {
         })
     }
 
-    /// Writes the grant, however long it takes. Returns the record instead if it is newer.
-    pub(super) async fn put_grant(&self, claim: &Claim, grant: &Grant) -> Option<Record> {
-        let mut known = None;
-        loop {
-            let now = self.services.clock.now();
-            let request_token = unique_id();
-            let mut tries = 0;
-            let landed = loop {
-                match self.services.store.put_grant(claim, grant, known.as_ref(), now, &request_token).await {
-                    Ok(landed) => break landed,
-                    Err(error) => {
-                        tries += 1;
-                        tracing::warn!(authorizer.appid = %grant.authorizer_appid, tries, "{error}");
-                        tokio::time::sleep(backoff(tries.min(3))).await;
-                    }
-                }
-            };
-            match landed {
-                Landed::Written => {
-                    metric::grant(self.door);
-                    return None;
-                }
-                Landed::Conflict(record) if record.is_newer_than(claim.event_time) => {
-                    if let Err(error) = self.services.store.close_claim(claim, &grant.authorizer_appid).await
-                    {
-                        tracing::warn!("{error}");
-                    }
-                    self.heal(claim, grant, &record).await;
-                    return Some(*record);
-                }
-                Landed::Conflict(record) => known = Some(*record),
-            }
-        }
-    }
-
-    /// Makes the newer record due if its grant is a twin of this one: which of the two was exchanged last, and
-    /// so holds the tokens that are in force, is not known.
-    async fn heal(&self, claim: &Claim, grant: &Grant, newer: &Record) {
-        let apart = newer.authorized_at.unwrap_or_default() - claim.event_time;
-        if newer.status != Some(Status::Authorized) || apart >= TWINS_APART {
-            return;
-        }
-        let now = self.services.clock.now();
-        if let Err(error) = self.services.store.make_due(&grant.authorizer_appid, now).await {
-            tracing::warn!(authorizer.appid = %grant.authorizer_appid, "{error}");
-        }
-    }
-
-    /// Looks who the account is, once its grant is safe: best effort. Returns its name.
-    async fn introduce(
+    /// Writes the grant of a claim. None if the time was up before; else the record if it is newer.
+    pub(super) async fn put_grant(
         &self,
         claim: &Claim,
         grant: &Grant,
-        token: &SecretString,
+        obtained: Obtained,
+        writing: Deadline,
+    ) -> Option<Option<Record>> {
+        let write = GrantWrite {
+            grant,
+            obtained,
+            event_time: claim.event_time,
+            state: claim.state.as_ref(),
+            code: Some(&claim.digest),
+        };
+        let newer = writing.limit(self.services.put_grant(&write)).await?;
+        match &newer {
+            None => metric::grant(self.door),
+            Some(record) => self.give_way(claim, &grant.authorizer_appid, record).await,
+        }
+        Some(newer)
+    }
+
+    /// Closes the claim of a grant that gives way to a newer record. Makes that record due if its grant is a twin of
+    /// this one: it is not known which of the two was exchanged last and so has the tokens that are in force.
+    async fn give_way(&self, claim: &Claim, appid: &Appid, newer: &Record) {
+        if let Err(error) = self.services.store.close_claim(&claim.digest, appid).await {
+            tracing::warn!("{error}");
+        }
+        let Some(authorized_at) = newer.authorized_at.filter(|_| newer.is_authorized()) else { return };
+        if authorized_at.since(claim.event_time) >= TWINS_APART {
+            return;
+        }
+        if let Err(error) = self.services.store.make_due(appid, self.services.clock.now()).await {
+            tracing::warn!(authorizer.appid = %appid, "{error}");
+        }
+    }
+
+    /// Asks who the account is, once its grant is safe: best effort. Returns its name.
+    async fn fetch_profile(
+        &self,
+        claim: &Claim,
+        grant: &Grant,
+        token: &ComponentAccessToken,
         writing: Deadline,
     ) -> Option<String> {
         let appid = &grant.authorizer_appid;
-        let deadline = writing.within(INTRODUCTION);
-        let introduction = async {
+        let deadline = writing.within(FOR_PROFILE);
+        let fetching = async {
             let info = match self.services.wechat.authorizer_info(token, appid, deadline.remaining()).await {
                 Ok(info) => info,
                 Err(error) => {
-                    tracing::warn!(authorizer.appid = %appid, errcode = error.errcode(), "no profile: {error}");
+                    let errcode = error.errcode().get();
+                    tracing::warn!(authorizer.appid = %appid, errcode, "no profile: {error}");
                     return None;
                 }
             };
@@ -126,6 +118,6 @@ impl Exchange {
             }
             info.profile.nick_name
         };
-        deadline.limit(introduction).await?
+        deadline.limit(fetching).await?
     }
 }

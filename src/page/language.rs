@@ -2,7 +2,7 @@
 
 /// A language that the pages are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     /// Simplified Chinese, the language of most merchants and the default.
     Chinese,
     /// English.
@@ -15,7 +15,7 @@ impl Language {
     /// Any `zh` range asks for Chinese and any `en` range for English; `*` stands for whichever of the
     /// two is not named. The higher weight wins, then the one named first, then Chinese. What cannot be
     /// read is skipped, because a page in the other language is better than no page.
-    pub fn negotiate(accept_language: Option<&str>) -> Self {
+    pub(crate) fn negotiate(accept_language: Option<&str>) -> Self {
         let mut chinese = None;
         let mut english = None;
         let mut rest = None;
@@ -38,7 +38,7 @@ impl Language {
     }
 
     /// The BCP 47 tag, for the `lang` attribute and the `Content-Language` header.
-    pub fn tag(self) -> &'static str {
+    pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::Chinese => "zh-CN",
             Self::English => "en",

@@ -7,7 +7,7 @@ use super::text::Text;
 ///
 /// `None` for every id that is not known here: WeChat adds new ones without notice, and a number is
 /// better than a wrong name.
-pub fn name(id: i64, language: Language) -> Option<&'static str> {
+pub(crate) fn name(id: i64, language: Language) -> Option<&'static str> {
     let name = match id {
         // Official Accounts.
         1 => Text::new("消息管理权限", "Message management"),

@@ -17,7 +17,7 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
     let now = clock.now();
     let ticket = async {
         if let Some(ticket) = store.ticket().await? {
-            metric::ticket_age(now - ticket.create_time);
+            metric::ticket_age(now.since(ticket.create_time));
         }
         Ok(())
     };
@@ -25,7 +25,7 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
         let pending = store.pending_claims().await?;
         metric::pending_claims(pending.len());
         let since = store.oldest_of(&pending).await?;
-        metric::oldest_pending(since.map_or(0, |since| now - since));
+        metric::oldest_pending(since.map_or(Duration::ZERO, |since| now.since(since)));
         Ok(())
     };
     let (ticket, pending) = tokio::join!(deadline.limit(ticket), deadline.limit(pending));

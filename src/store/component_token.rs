@@ -1,32 +1,30 @@
 //! The component token, and the lease under which it is minted.
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::item::{Item, integer, number, string, text};
-use super::{Store, StoreError, written};
-
-/// How long WeChat's tokens live, in seconds.
-pub const TOKEN_LIFE: i64 = 7200;
+use super::attribute::{ACCESS_TOKEN_EXPIRES_AT, COMPONENT_ACCESS_TOKEN, MINTED_AT};
+use super::item::{Item, string, text, time, timestamp};
+use super::update::{Condition, Update};
+use super::{Store, StoreError};
+use crate::lease::Lease;
+use crate::time::Timestamp;
+use crate::wechat::ComponentAccessToken;
 
 /// The component token as it is stored.
 #[derive(Clone, Debug)]
 pub struct StoredToken {
     /// The token.
-    pub component_access_token: SecretString,
-    /// When WeChat stops accepting it, in epoch seconds.
-    pub expires_at: i64,
-    /// When it was minted, in epoch seconds.
-    pub minted_at: i64,
+    pub component_access_token: ComponentAccessToken,
+    /// When WeChat stops accepting it.
+    pub expires_at: Timestamp,
+    /// When it was minted.
+    pub minted_at: Timestamp,
 }
 
 impl StoredToken {
     fn read(item: &Item) -> Option<Self> {
-        let expires_at = integer(item, "access_token_expires_at")?;
         Some(Self {
-            component_access_token: text(item, "component_access_token")?.into(),
-            expires_at,
-            // An older version did not note it.
-            minted_at: integer(item, "minted_at").unwrap_or(expires_at - TOKEN_LIFE),
+            component_access_token: ComponentAccessToken::new(text(item, COMPONENT_ACCESS_TOKEN)?),
+            expires_at: timestamp(item, ACCESS_TOKEN_EXPIRES_AT)?,
+            minted_at: timestamp(item, MINTED_AT)?,
         })
     }
 }
@@ -34,8 +32,7 @@ impl StoredToken {
 impl Store {
     /// The stored token, whatever its age.
     pub async fn component_token(&self) -> Result<Option<StoredToken>, StoreError> {
-        let item =
-            self.platform_item("read the component token", self.platform_key("component_token")).await?;
+        let item = self.item("read the component token", self.platform_key("component_token")).await?;
         Ok(item.as_ref().and_then(StoredToken::read))
     }
 
@@ -44,58 +41,35 @@ impl Store {
     pub async fn lease_component_token(
         &self,
         replaced: Option<&StoredToken>,
-        owner: &str,
-        now: i64,
-        until: i64,
+        lease: &Lease,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let unchanged = match replaced {
-            Some(_) => "component_access_token = :replaced",
-            None => "attribute_not_exists(component_access_token)",
+        let is_unchanged = match replaced {
+            Some(replaced) => {
+                let replaced = string(replaced.component_access_token.expose());
+                Condition::Equals(COMPONENT_ACCESS_TOKEN, replaced)
+            }
+            None => Condition::Absent(COMPONENT_ACCESS_TOKEN),
         };
-        let mut update = self
-            .update_platform(self.platform_key("component_token"))
-            .update_expression("SET lease_owner = :owner, lease_until = :until")
-            .condition_expression(format!(
-                "{unchanged} AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_owner = :owner)"
-            ))
-            .expression_attribute_values(":owner", string(owner))
-            .expression_attribute_values(":until", number(until))
-            .expression_attribute_values(":now", number(now));
-        if let Some(replaced) = replaced {
-            let replaced = string(replaced.component_access_token.expose_secret());
-            update = update.expression_attribute_values(":replaced", replaced);
-        }
-        let result = update.send().await;
-        written("lease the component token", result)
+        let update =
+            Update::default().take_lease(lease).when(is_unchanged).when(Condition::can_take(lease, now));
+        self.write("lease the component token", self.platform_key("component_token"), update).await
     }
 
     /// Stores the minted token and gives the lease back. False if the lease was lost meanwhile.
-    pub async fn put_component_token(&self, token: &StoredToken, owner: &str) -> Result<bool, StoreError> {
-        let result = self
-            .update_platform(self.platform_key("component_token"))
-            .update_expression(
-                "SET component_access_token = :token, access_token_expires_at = :expires_at, \
-                 minted_at = :minted_at REMOVE lease_owner, lease_until",
-            )
-            .condition_expression("lease_owner = :owner")
-            .expression_attribute_values(":token", string(token.component_access_token.expose_secret()))
-            .expression_attribute_values(":expires_at", number(token.expires_at))
-            .expression_attribute_values(":minted_at", number(token.minted_at))
-            .expression_attribute_values(":owner", string(owner))
-            .send()
-            .await;
-        written("store the component token", result)
+    pub async fn put_component_token(&self, token: &StoredToken, lease: &Lease) -> Result<bool, StoreError> {
+        let update = Update::default()
+            .set(COMPONENT_ACCESS_TOKEN, string(token.component_access_token.expose()))
+            .set(ACCESS_TOKEN_EXPIRES_AT, time(token.expires_at))
+            .set(MINTED_AT, time(token.minted_at))
+            .end_lease()
+            .when(Condition::holds(lease));
+        self.write("store the component token", self.platform_key("component_token"), update).await
     }
 
     /// Gives the lease back without a token.
-    pub async fn release_component_token(&self, owner: &str) -> Result<bool, StoreError> {
-        let result = self
-            .update_platform(self.platform_key("component_token"))
-            .update_expression("REMOVE lease_owner, lease_until")
-            .condition_expression("lease_owner = :owner")
-            .expression_attribute_values(":owner", string(owner))
-            .send()
-            .await;
-        written("release the component token", result)
+    pub async fn release_component_token(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let update = Update::default().end_lease().when(Condition::holds(lease));
+        self.write("release the component token", self.platform_key("component_token"), update).await
     }
 }

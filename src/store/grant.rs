@@ -1,119 +1,117 @@
 //! The writes of what a merchant grants and takes back.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
-use secrecy::{ExposeSecret, SecretString};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::authorizer::{Record, Status, Write};
+use super::attribute::*;
+use super::claim::done;
 use super::due::{due_at, shard};
-use super::item::{Item, number, string};
+use super::item::{number, string, time};
+use super::profile::{permission_set, profile_map};
+use super::record::{Change, Record, record_update, revocation};
+use super::update::{Condition, Update};
 use super::{Store, StoreError};
-use crate::wechat::{Appid, Grant, PermissionSet, Profile};
+use crate::launch::State;
+use crate::time::Timestamp;
+use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
 
-/// Two grants of one account within so many seconds may have been exchanged in another order than they
+/// Two grants of one account that are closer together than this may have been exchanged in another order than they
 /// are written, so that the later write holds a superseded token.
-pub const TWINS_APART: i64 = 60;
+pub(crate) const TWINS_APART: Duration = Duration::from_mins(1);
+
+/// How a grant was obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obtained {
+    /// Its code was exchanged: what it brought is all there is.
+    Exchanged,
+    /// It was read from WeChat, which does not tell the access token twice: the one in the record stays until it is
+    /// refreshed, which is due at once.
+    Recovered,
+}
+
+/// A grant, and what is written with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GrantWrite<'a> {
+    /// The grant.
+    pub grant: &'a Grant,
+    /// How it was obtained.
+    pub obtained: Obtained,
+    /// When it was made; decides which of two grants is the newer one.
+    pub event_time: Timestamp,
+    /// The state of the launch that it ended.
+    pub state: Option<&'a State>,
+    /// The digest of the code that brought it: its claim is closed in the same transaction.
+    pub code: Option<&'a str>,
+}
+
+/// What became of the attempt to write a grant.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    /// Record and claim are written.
+    Written,
+    /// The record is not as the write expected it; nothing is written. The record as it is.
+    Conflict(Box<Record>),
+}
 
 impl Store {
-    /// The write of a whole grant.
+    /// Writes the grant and closes its claim, in one transaction.
     ///
-    /// Without `known` it holds for an account that has no record, or one with nothing to decide on: all it
-    /// says is older, and the grant brings a refresh token of its own. With `known` the decision was made on
-    /// that version of the record.
+    /// The claim is closed whoever holds the lease by now: a code can be exchanged once, so nobody else
+    /// can have, or get, what it brought. `known` is the record as it was read after a conflict.
     ///
-    /// A `recovered` grant comes without its access token because WeChat does not tell it twice, and not
-    /// because there is none: the one in the record stays until it is refreshed, which is due at once.
-    pub(super) fn grant_update(
+    /// The request is idempotent for `request_token`, which is the same for each repetition and for nothing else.
+    pub(crate) async fn put_grant(
         &self,
-        event_time: i64,
-        state: Option<&str>,
-        grant: &Grant,
-        recovered: bool,
+        write: &GrantWrite<'_>,
         known: Option<&Record>,
-        now: i64,
-    ) -> Update {
-        let mut write = Write::default();
-        write.set("status", string("authorized"));
-        write.set("authorized_at", number(event_time));
-        write.set("updated_at", number(now));
-        write.set("func_info", AttributeValue::L(grant.func_info.iter().map(permission_set).collect()));
-        let ids: BTreeSet<i64> = grant.func_info.iter().map(|set| set.id).collect();
-        if !known.is_some_and(|known| is_same_grant(known, event_time, &ids)) {
-            write.change_to_granted();
-        }
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        write.set_or_remove("permission_set_ids", (!ids.is_empty()).then_some(AttributeValue::Ns(ids)));
-        if let Some(state) = state {
-            write.set("state", string(state));
-        }
-        if let Some(token) = &grant.refresh_token {
-            write.set("authorizer_refresh_token", string(token.expose_secret()));
-        }
-        if let Some(access_token) = &grant.access_token {
-            write.set("refreshed_at", number(now));
-            write.set("access_token_expires_at", number(now + access_token.expires_in));
-            write.set("authorizer_access_token", string(access_token.token.expose_secret()));
-        } else if !recovered {
-            write.remove("access_token_expires_at");
-            write.remove("authorizer_access_token");
-        }
-        let refreshable =
-            grant.refresh_token.is_some() || known.is_some_and(|known| known.refresh_token.is_some());
-        let twin = known.is_some_and(|known| now - known.updated_at < TWINS_APART);
-        let due = match &grant.access_token {
-            Some(token) if !twin => due_at(&grant.authorizer_appid, now, token.expires_in),
-            _ => now,
+        now: Timestamp,
+        request_token: &str,
+    ) -> Result<Stored, StoreError> {
+        let appid = &write.grant.authorizer_appid;
+        let record = grant_update(write, known, now).in_transaction(self, self.record_key(appid));
+        let claim = write.code.map(|digest| {
+            done(appid)
+                .when(Condition::Differs(STATUS, string("done")))
+                .in_transaction(self, self.claim_key(digest))
+        });
+        let result = self
+            .client
+            .transact_write_items()
+            .client_request_token(request_token)
+            .set_transact_items(Some([Some(record), claim].into_iter().flatten().collect()))
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(Stored::Written) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+        else {
+            return Err(StoreError::of("write a grant", &error));
         };
-        write.set_or_remove("refresh_at", refreshable.then(|| number(due)));
-        write.set_or_remove("refresh_shard", refreshable.then(|| number(shard(&grant.authorizer_appid))));
-        for attribute in ["unauthorized_at", "refresh_failure", "lease_owner", "lease_until"] {
-            write.remove(attribute);
-        }
-
-        let condition = match known {
-            Some(known) if known.version > 0 => {
-                write.values.insert(":known".into(), number(known.version));
-                "version = :known"
-            }
-            Some(_) => "attribute_not_exists(version)",
-            None if grant.refresh_token.is_some() => {
-                write.values.insert(":event".into(), number(event_time));
-                write.values.insert(":apart".into(), number(now - TWINS_APART));
-                "attribute_not_exists(authorizer_appid) \
-                 OR ((attribute_not_exists(authorized_at) OR authorized_at <= :event) \
-                 AND (attribute_not_exists(unauthorized_at) OR unauthorized_at <= :event) \
-                 AND updated_at <= :apart)"
-            }
-            None => "attribute_not_exists(authorizer_appid)",
+        let refused = |index: usize| {
+            let reason = cancelled.cancellation_reasons().get(index)?;
+            (reason.code() == Some("ConditionalCheckFailed"))
+                .then(|| reason.item().cloned().unwrap_or_default())
         };
-        Update::builder()
-            .table_name(&self.authorizers_table)
-            .set_key(Some(self.authorizer_key(&grant.authorizer_appid)))
-            .update_expression(write.expression())
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .expect("table, key and expression are set")
+        if refused(1).is_some() {
+            // Only this code's grant closes the claim as done: an earlier try whose answer was lost.
+            return Ok(Stored::Written);
+        }
+        match refused(0) {
+            Some(item) => Ok(Stored::Conflict(Box::new(Record::read(&item)))),
+            None => Err(StoreError::of("write a grant", &error)),
+        }
     }
 
     /// Makes the token of an authorized account due, as one that may be superseded.
-    pub async fn make_due(&self, authorizer_appid: &Appid, now: i64) -> Result<bool, StoreError> {
-        let mut write = Write::default();
-        write.set("updated_at", number(now));
-        write.set_to_attribute("refresh_at", "refreshed_at", number(now));
-        write.set("refresh_shard", number(shard(authorizer_appid)));
-        write.values.insert(":authorized".to_owned(), string("authorized"));
-        write.names.insert("#status".to_owned(), "status".to_owned());
-        self.write_record(
-            "make a record due",
-            authorizer_appid,
-            write,
-            "#status = :authorized AND attribute_exists(authorizer_refresh_token)",
-        )
-        .await
+    pub async fn make_due(&self, authorizer_appid: &Appid, now: Timestamp) -> Result<bool, StoreError> {
+        let update = record_update(None, now)
+            .set_from(REFRESH_AT, REFRESHED_AT, time(now))
+            .set(REFRESH_SHARD, number(shard(authorizer_appid)))
+            .when(Condition::Equals(STATUS, string("authorized")))
+            .when(Condition::Present(AUTHORIZER_REFRESH_TOKEN));
+        self.write("make a record due", self.record_key(authorizer_appid), update).await
     }
 
     /// Removes the tokens of an account that revoked at `event_time`, also of one that was never seen, so that
@@ -121,21 +119,13 @@ impl Store {
     pub async fn revoke(
         &self,
         authorizer_appid: &Appid,
-        event_time: i64,
-        now: i64,
+        event_time: Timestamp,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut write = Write::revocation(event_time);
-        write.set("updated_at", number(now));
-        write.remove("lease_owner");
-        write.remove("lease_until");
-        self.write_record(
-            "revoke an authorization",
-            authorizer_appid,
-            write,
-            "(attribute_not_exists(authorized_at) OR authorized_at <= :unauthorized_at) \
-                 AND (attribute_not_exists(#unauthorized_at) OR #unauthorized_at <= :unauthorized_at)",
-        )
-        .await
+        let update = revocation(event_time, now)
+            .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
+            .when(Condition::absent_or_at_most(UNAUTHORIZED_AT, time(event_time)));
+        self.write("revoke an authorization", self.record_key(authorizer_appid), update).await
     }
 
     /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile, and the
@@ -143,68 +133,89 @@ impl Store {
     pub async fn put_profile(
         &self,
         authorizer_appid: &Appid,
-        authorized_at: i64,
+        authorized_at: Timestamp,
         profile: &Profile,
-        refresh_token: Option<&SecretString>,
-        now: i64,
+        refresh_token: Option<&AuthorizerRefreshToken>,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut write = Write::default();
-        write.set("profile", AttributeValue::M(profile_map(profile)));
-        write.set("updated_at", number(now));
+        let mut update = record_update(None, now)
+            .set(PROFILE, AttributeValue::M(profile_map(profile)))
+            .when(Condition::Equals(AUTHORIZED_AT, time(authorized_at)))
+            .when(Condition::Equals(STATUS, string("authorized")));
         if let Some(token) = refresh_token {
-            write.set_if_absent("authorizer_refresh_token", string(token.expose_secret()));
-            write.set_if_absent("refresh_at", number(now));
-            write.set("refresh_shard", number(shard(authorizer_appid)));
+            update = update
+                .set_if_absent(AUTHORIZER_REFRESH_TOKEN, string(token.expose()))
+                .set_if_absent(REFRESH_AT, time(now))
+                .set(REFRESH_SHARD, number(shard(authorizer_appid)));
         }
-        write.values.insert(":event".into(), number(authorized_at));
-        write.names.insert("#status".to_owned(), "status".to_owned());
-        write.values.insert(":authorized".to_owned(), string("authorized"));
-        self.write_record(
-            "store a profile",
-            authorizer_appid,
-            write,
-            "authorized_at = :event AND #status = :authorized",
-        )
-        .await
+        self.write("store a profile", self.record_key(authorizer_appid), update).await
+    }
+}
+
+/// The write of a whole grant.
+///
+/// Without `known` it holds for an account that has no record, or one with nothing to decide on: all it
+/// says is older, and the grant brings a refresh token of its own. With `known` the decision was made on
+/// that version of the record.
+fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> Update {
+    let GrantWrite { grant, obtained, event_time, state, .. } = *write;
+    let appid = &grant.authorizer_appid;
+    let ids: BTreeSet<i64> = grant.func_info.iter().map(|set| set.id).collect();
+    let is_news = !known.is_some_and(|known| is_same_grant(known, event_time, &ids));
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let func_info = grant.func_info.iter().map(permission_set).collect();
+    let update = record_update(is_news.then_some(Change::Granted), now)
+        .set(STATUS, string("authorized"))
+        .set(AUTHORIZED_AT, time(event_time))
+        .set(FUNC_INFO, AttributeValue::L(func_info))
+        .set_or_remove(PERMISSION_SET_IDS, (!ids.is_empty()).then_some(AttributeValue::Ns(ids)))
+        .set_some(STATE, state.map(|state| string(state.as_str())))
+        .set_some(AUTHORIZER_REFRESH_TOKEN, grant.refresh_token.as_ref().map(|token| string(token.expose())))
+        .remove(UNAUTHORIZED_AT)
+        .remove(REFRESH_FAILURE)
+        .end_lease();
+    let update = match (&grant.access_token, obtained) {
+        (Some(issued), _) => update
+            .set(REFRESHED_AT, time(now))
+            .set(ACCESS_TOKEN_EXPIRES_AT, time(now + issued.expires_in))
+            .set(AUTHORIZER_ACCESS_TOKEN, string(issued.token.expose())),
+        (None, Obtained::Exchanged) => update.remove(ACCESS_TOKEN_EXPIRES_AT).remove(AUTHORIZER_ACCESS_TOKEN),
+        (None, Obtained::Recovered) => update,
+    };
+    let is_refreshable =
+        grant.refresh_token.is_some() || known.is_some_and(|known| known.refresh_token.is_some());
+    let is_twin = known.is_some_and(|known| now.since(known.updated_at) < TWINS_APART);
+    let due = match &grant.access_token {
+        Some(issued) if !is_twin => due_at(appid, now, issued.expires_in),
+        _ => now,
+    };
+    update
+        .set_or_remove(REFRESH_AT, is_refreshable.then(|| time(due)))
+        .set_or_remove(REFRESH_SHARD, is_refreshable.then(|| number(shard(appid))))
+        .when(expected(write, known, now))
+}
+
+/// What a record must be for the grant to be written.
+fn expected(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> Condition {
+    match known {
+        Some(Record { version: Some(version), .. }) => Condition::Equals(VERSION, number(*version)),
+        Some(_) => Condition::Absent(VERSION),
+        None if write.grant.refresh_token.is_some() => Condition::Any(vec![
+            Condition::Absent(AUTHORIZER_APPID),
+            Condition::All(vec![
+                Condition::absent_or_at_most(AUTHORIZED_AT, time(write.event_time)),
+                Condition::absent_or_at_most(UNAUTHORIZED_AT, time(write.event_time)),
+                Condition::AtMost(UPDATED_AT, time(now - TWINS_APART)),
+            ]),
+        ]),
+        None => Condition::Absent(AUTHORIZER_APPID),
     }
 }
 
 /// Whether a grant is the one that `known` has from the other door, redirect or push: services hear of it once.
-fn is_same_grant(known: &Record, event_time: i64, permission_set_ids: &BTreeSet<i64>) -> bool {
-    let authorized_at = known.authorized_at.unwrap_or_default();
-    known.status == Some(Status::Authorized)
-        && (event_time - authorized_at).abs() < TWINS_APART
+fn is_same_grant(known: &Record, event_time: Timestamp, permission_set_ids: &BTreeSet<i64>) -> bool {
+    known.is_authorized()
+        && known.authorized_at.is_some_and(|authorized_at| event_time.distance(authorized_at) < TWINS_APART)
         && known.failed_attempts == 0
         && known.permission_set_ids.iter().eq(permission_set_ids)
-}
-
-fn permission_set(set: &PermissionSet) -> AttributeValue {
-    let mut map = Item::from([("id".to_owned(), number(set.id))]);
-    put(&mut map, "type", set.kind.map(number));
-    put(&mut map, "name", set.name.as_deref().map(string));
-    put(&mut map, "desc", set.desc.as_deref().map(string));
-    let confirm_info = set.confirm_info.as_ref().map(|info| {
-        let mut map = Item::new();
-        put(&mut map, "need_confirm", info.need_confirm.map(number));
-        put(&mut map, "already_confirm", info.already_confirm.map(number));
-        put(&mut map, "can_confirm", info.can_confirm.map(number));
-        AttributeValue::M(map)
-    });
-    put(&mut map, "confirm_info", confirm_info);
-    AttributeValue::M(map)
-}
-
-fn profile_map(profile: &Profile) -> Item {
-    let mut map = Item::from([("account_type".to_owned(), string(profile.account_type.as_str()))]);
-    put(&mut map, "nick_name", profile.nick_name.as_deref().map(string));
-    put(&mut map, "user_name", profile.user_name.as_deref().map(string));
-    put(&mut map, "head_img", profile.head_img.as_deref().map(string));
-    put(&mut map, "principal_name", profile.principal_name.as_deref().map(string));
-    put(&mut map, "service_type", profile.service_type.map(number));
-    put(&mut map, "verify_type", profile.verify_type.map(number));
-    map
-}
-
-fn put(map: &mut Item, name: &str, value: Option<AttributeValue>) {
-    map.extend(value.map(|value| (name.to_owned(), value)));
 }

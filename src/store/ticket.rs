@@ -1,57 +1,52 @@
 //! The newest `component_verify_ticket`.
 
-use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
 
-use super::item::{integer, number, string, text};
-use super::{Store, StoreError, written};
+use super::attribute::{COMPONENT_VERIFY_TICKET, CREATE_TIME, REQUESTED_AT};
+use super::item::{string, text, time, timestamp};
+use super::update::{Condition, Update};
+use super::{Store, StoreError};
+use crate::time::Timestamp;
+use crate::wechat::ComponentVerifyTicket;
 
-/// WeChat is asked for a new ticket at most once in so many seconds.
-const BETWEEN_REQUESTS: i64 = 3600;
+/// WeChat is asked for a new ticket at most once in this time.
+const BETWEEN_REQUESTS: Duration = Duration::from_hours(1);
 
 /// What WeChat pushes every ten minutes, to be exchanged for the component token.
 #[derive(Clone, Debug)]
 pub struct Ticket {
     /// The ticket.
-    pub component_verify_ticket: SecretString,
-    /// When WeChat made it, in epoch seconds.
-    pub create_time: i64,
+    pub component_verify_ticket: ComponentVerifyTicket,
+    /// When WeChat made it.
+    pub create_time: Timestamp,
 }
 
 impl Store {
     /// The newest ticket; none before WeChat's first push.
     pub async fn ticket(&self) -> Result<Option<Ticket>, StoreError> {
-        let item = self.platform_item("read the ticket", self.platform_key("ticket")).await?;
+        let item = self.item("read the ticket", self.platform_key("ticket")).await?;
         Ok(item.and_then(|item| {
             Some(Ticket {
-                component_verify_ticket: text(&item, "component_verify_ticket")?.into(),
-                create_time: integer(&item, "create_time")?,
+                component_verify_ticket: ComponentVerifyTicket::new(text(&item, COMPONENT_VERIFY_TICKET)?),
+                create_time: timestamp(&item, CREATE_TIME)?,
             })
         }))
     }
 
     /// Stores a ticket unless a newer one is there. False if one is.
     pub async fn put_ticket(&self, ticket: &Ticket) -> Result<bool, StoreError> {
-        let result = self
-            .update_platform(self.platform_key("ticket"))
-            .update_expression("SET component_verify_ticket = :ticket, create_time = :create_time")
-            .condition_expression("attribute_not_exists(create_time) OR create_time <= :create_time")
-            .expression_attribute_values(":ticket", string(ticket.component_verify_ticket.expose_secret()))
-            .expression_attribute_values(":create_time", number(ticket.create_time))
-            .send()
-            .await;
-        written("store the ticket", result)
+        let update = Update::default()
+            .set(COMPONENT_VERIFY_TICKET, string(ticket.component_verify_ticket.expose()))
+            .set(CREATE_TIME, time(ticket.create_time))
+            .when(Condition::absent_or_at_most(CREATE_TIME, time(ticket.create_time)));
+        self.write("store the ticket", self.platform_key("ticket"), update).await
     }
 
     /// Whether WeChat may be asked for a ticket now; if so, that is noted.
-    pub async fn may_request_ticket(&self, now: i64) -> Result<bool, StoreError> {
-        let result = self
-            .update_platform(self.platform_key("ticket"))
-            .update_expression("SET requested_at = :now")
-            .condition_expression("attribute_not_exists(requested_at) OR requested_at <= :before")
-            .expression_attribute_values(":now", number(now))
-            .expression_attribute_values(":before", number(now - BETWEEN_REQUESTS))
-            .send()
-            .await;
-        written("note the request for a ticket", result)
+    pub async fn may_request_ticket(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let update = Update::default()
+            .set(REQUESTED_AT, time(now))
+            .when(Condition::absent_or_at_most(REQUESTED_AT, time(now - BETWEEN_REQUESTS)));
+        self.write("note the request for a ticket", self.platform_key("ticket"), update).await
     }
 }

@@ -9,7 +9,8 @@ use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use secrecy::{ExposeSecret, SecretString};
+
+use super::{EncodingAesKey, MessageToken};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -25,8 +26,8 @@ const BLOCK: usize = 32;
 const HEADER: usize = 16 + 4;
 
 /// Whether `signature` is the SHA-1 of the token and `parts`, sorted and joined, in lower-case hex.
-pub(super) fn is_signed(token: &SecretString, parts: [&str; 3], signature: &str) -> bool {
-    let mut parts = [token.expose_secret(), parts[0], parts[1], parts[2]];
+pub(super) fn is_signed(token: &MessageToken, parts: [&str; 3], signature: &str) -> bool {
+    let mut parts = [token.expose(), parts[0], parts[1], parts[2]];
     parts.sort_unstable();
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes());
     let expected: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -46,8 +47,8 @@ pub(super) struct Opened {
 
 impl Key {
     /// The key in its 43 characters.
-    pub(super) fn parse(key: &SecretString) -> Option<Self> {
-        BASE64.decode(key.expose_secret()).ok()?.try_into().ok().map(Self)
+    pub(super) fn parse(key: &EncodingAesKey) -> Option<Self> {
+        BASE64.decode(key.expose()).ok()?.try_into().ok().map(Self)
     }
 
     /// Decrypts what this key encrypted; what another one did is recognized by its padding and lengths.
@@ -81,7 +82,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Vector {
         id: String,
-        token: Option<SecretText>,
+        token: Option<String>,
         encoding_aes_key: String,
         appid: String,
         timestamp: Option<String>,
@@ -91,8 +92,6 @@ mod tests {
         plaintext: String,
     }
 
-    type SecretText = String;
-
     fn vectors() -> Vec<Vector> {
         serde_json::from_str(include_str!("../../tests/push-vectors.json")).expect("the vectors are JSON")
     }
@@ -100,7 +99,7 @@ mod tests {
     #[test]
     fn every_vector_decrypts_to_its_text() {
         for vector in vectors() {
-            let key = Key::parse(&vector.encoding_aes_key.into()).expect(&vector.id);
+            let key = Key::parse(&EncodingAesKey::new(vector.encoding_aes_key)).expect(&vector.id);
             let opened = key.decrypt(&vector.encrypt).expect(&vector.id);
             assert_eq!(String::from_utf8_lossy(&opened.message), vector.plaintext, "{}", vector.id);
             assert_eq!(String::from_utf8_lossy(&opened.appid), vector.appid, "{}", vector.id);
@@ -115,12 +114,12 @@ mod tests {
             else {
                 continue;
             };
-            let token = token.into();
+            let token = MessageToken::new(token);
             let parts = [timestamp.as_str(), &nonce, &vector.encrypt];
             assert!(is_signed(&token, parts, &signature), "{}", vector.id);
             assert!(!is_signed(&token, parts, &signature.to_uppercase()), "{}", vector.id);
             assert!(!is_signed(&token, parts, ""), "{}", vector.id);
-            assert!(!is_signed(&"other".into(), parts, &signature), "{}", vector.id);
+            assert!(!is_signed(&MessageToken::new("other"), parts, &signature), "{}", vector.id);
         }
     }
 }

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{DATE, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::answer::{self, AccessToken, AuthorizerInfo, AuthorizerList, Grant, RefreshedToken};
-use super::{Appid, AuthorizationCode, CallError};
+use super::answer::{self, issued, secret};
+use super::{
+    Appid, AuthorizationCode, AuthorizerInfo, AuthorizerList, AuthorizerRefreshToken, CallError,
+    ComponentAccessToken, ComponentAppSecret, ComponentVerifyTicket, Errcode, Grant, Issued, PreAuthCode,
+    RefreshedToken,
+};
 use crate::metric;
 
-pub use openapi::{Greeting, Quota};
+pub(crate) use openapi::{ApiAnswer, Quota};
 
 /// WeChat's API as one platform sees it.
 #[derive(Debug)]
@@ -31,10 +34,7 @@ pub struct Client {
 const LONGEST_CALL: Duration = Duration::from_secs(5);
 
 /// The most accounts that one call of `api_get_authorizer_list` returns.
-pub const LIST_PAGE: usize = 500;
-
-/// The errcode for a request without a token, or with one under a name that WeChat does not look at.
-const TOKEN_MISSING: i64 = 41001;
+pub(crate) const LIST_PAGE: usize = 500;
 
 impl Client {
     /// A client of the platform `component_appid` at `base_url`.
@@ -46,29 +46,29 @@ impl Client {
     /// Each call makes the token before it invalid within five minutes.
     pub async fn component_token(
         &self,
-        appsecret: &SecretString,
-        ticket: &SecretString,
+        appsecret: &ComponentAppSecret,
+        ticket: &ComponentVerifyTicket,
         limit: Duration,
-    ) -> Result<AccessToken, CallError> {
+    ) -> Result<Issued<ComponentAccessToken>, CallError> {
         let body = json!({
             "component_appid": self.component_appid.as_str(),
-            "component_appsecret": appsecret.expose_secret(),
-            "component_verify_ticket": ticket.expose_secret(),
+            "component_appsecret": appsecret.expose(),
+            "component_verify_ticket": ticket.expose(),
         });
         let (answer, unreadable) = self.post("api_component_token", None, &body, limit).await?;
-        AccessToken::read(&answer, "component_access_token").ok_or(unreadable)
+        issued(&answer, "component_access_token", ComponentAccessToken::new).ok_or(unreadable)
     }
 
     /// `api_start_push_ticket`: asks WeChat to push tickets (again).
     pub async fn start_push_ticket(
         &self,
-        appsecret: &SecretString,
+        appsecret: &ComponentAppSecret,
         limit: Duration,
     ) -> Result<(), CallError> {
         // This endpoint alone calls the secret `component_secret`.
         let body = json!({
             "component_appid": self.component_appid.as_str(),
-            "component_secret": appsecret.expose_secret(),
+            "component_secret": appsecret.expose(),
         });
         self.post("api_start_push_ticket", None, &body, limit).await.map(|_| ())
     }
@@ -76,20 +76,20 @@ impl Client {
     /// `api_create_preauthcode`: the code with which one merchant's visit to the consent page begins.
     pub async fn create_pre_auth_code(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         limit: Duration,
-    ) -> Result<SecretString, CallError> {
+    ) -> Result<PreAuthCode, CallError> {
         let body = json!({ "component_appid": self.component_appid.as_str() });
         let (answer, unreadable) =
             self.post("api_create_preauthcode", Some(component_token), &body, limit).await?;
-        answer::secret(&answer["pre_auth_code"]).ok_or(unreadable)
+        secret(&answer["pre_auth_code"], PreAuthCode::new).ok_or(unreadable)
     }
 
     /// `api_query_auth`: exchanges an authorization code, once. `known` is the account where a push has
     /// already named it.
     pub async fn query_auth(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         code: &AuthorizationCode,
         known: Option<&Appid>,
         limit: Duration,
@@ -105,7 +105,7 @@ impl Client {
     /// `api_get_authorizer_info`: who an account is, and its refresh token once its code was exchanged.
     pub async fn authorizer_info(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         authorizer_appid: &Appid,
         limit: Duration,
     ) -> Result<AuthorizerInfo, CallError> {
@@ -121,30 +121,26 @@ impl Client {
     /// the one that was sent; whatever comes back is the one to keep.
     pub async fn authorizer_token(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         authorizer_appid: &Appid,
-        refresh_token: &SecretString,
+        refresh_token: &AuthorizerRefreshToken,
         limit: Duration,
     ) -> Result<RefreshedToken, CallError> {
         let body = json!({
             "component_appid": self.component_appid.as_str(),
             "authorizer_appid": authorizer_appid.as_str(),
-            "authorizer_refresh_token": refresh_token.expose_secret(),
+            "authorizer_refresh_token": refresh_token.expose(),
         });
         let (answer, unreadable) =
             self.post("api_authorizer_token", Some(component_token), &body, limit).await?;
-        let access_token = AccessToken::read(&answer, "authorizer_access_token").ok_or(unreadable)?;
-        Ok(RefreshedToken {
-            access_token,
-            refresh_token: answer::secret(&answer["authorizer_refresh_token"]),
-        })
+        RefreshedToken::read(&answer).ok_or(unreadable)
     }
 
     /// `api_get_authorizer_list`: the accounts that authorize the platform, from `offset` on, at most
     /// [`LIST_PAGE`] of them.
     pub async fn authorizer_list(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         offset: usize,
         limit: Duration,
     ) -> Result<AuthorizerList, CallError> {
@@ -163,14 +159,14 @@ impl Client {
     async fn post(
         &self,
         endpoint: &str,
-        component_token: Option<&SecretString>,
+        component_token: Option<&ComponentAccessToken>,
         body: &Value,
         limit: Duration,
     ) -> Result<(Value, CallError), CallError> {
         let newer_name = self.newer_name.load(Ordering::Relaxed);
         let answer = self.post_with(endpoint, component_token, newer_name, body, limit).await;
         match answer {
-            Err(error) if error.errcode() == TOKEN_MISSING && component_token.is_some() => {
+            Err(error) if error.errcode() == Errcode::TOKEN_MISSING && component_token.is_some() => {
                 let answer = self.post_with(endpoint, component_token, !newer_name, body, limit).await?;
                 self.newer_name.store(!newer_name, Ordering::Relaxed);
                 Ok(answer)
@@ -182,7 +178,7 @@ impl Client {
     async fn post_with(
         &self,
         endpoint: &str,
-        component_token: Option<&SecretString>,
+        component_token: Option<&ComponentAccessToken>,
         newer_name: bool,
         body: &Value,
         limit: Duration,
@@ -191,14 +187,14 @@ impl Client {
         url.set_path(&format!("/cgi-bin/component/{endpoint}"));
         if let Some(token) = component_token {
             let name = if newer_name { "access_token" } else { "component_access_token" };
-            url.query_pairs_mut().append_pair(name, token.expose_secret());
+            url.query_pairs_mut().append_pair(name, token.expose());
         }
         let answer = async {
             let reply = self.send(url, body, limit).await?;
             Ok((reply.json?, reply.unreadable))
         };
         let answer = answer.await;
-        metric::wechat_call(&answer);
+        measure(&answer);
         answer
     }
 
@@ -224,6 +220,17 @@ struct Reply {
     date: Option<HeaderValue>,
     /// The error for an answer that lacks what the endpoint is asked for.
     unreadable: CallError,
+}
+
+fn measure<T>(answer: &Result<T, CallError>) {
+    match answer {
+        Ok(_) => metric::wechat_call("given"),
+        Err(CallError::Refused(refusal)) => {
+            metric::wechat_call("refused");
+            metric::refusal(refusal.errcode.get());
+        }
+        Err(_) => metric::wechat_call("none"),
+    }
 }
 
 /// What happened on the way, without reqwest's own words: they repeat the URL and the token in it.

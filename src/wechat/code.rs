@@ -1,8 +1,9 @@
 //! The authorization code.
 
-use aws_lc_rs::digest;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
+
+use crate::id::sha256_hex;
 
 /// The longest code that is accepted, in bytes. Real ones have about 100.
 const LONGEST: usize = 512;
@@ -57,12 +58,6 @@ impl AuthorizationCode {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
-}
-
-/// SHA-256 in lower-case hex.
-pub(crate) fn sha256_hex(text: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

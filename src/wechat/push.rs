@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
-use secrecy::SecretString;
 use thiserror::Error;
 
 use super::cipher::{self, Key};
-use super::{Appid, AuthorizationCode, ComponentSecret};
+use super::{Appid, AuthorizationCode, ComponentSecret, ComponentVerifyTicket, PreAuthCode};
+use crate::time::Timestamp;
 
 /// What the query of a push proves it with.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +47,8 @@ pub enum PushError {
 /// A push to the authorization event URL (授权事件接收URL).
 #[derive(Clone, Debug)]
 pub struct Push {
-    /// When it happened, in epoch seconds.
-    pub create_time: i64,
+    /// When it happened.
+    pub create_time: Timestamp,
     /// What happened.
     pub info: Info,
 }
@@ -57,7 +57,7 @@ pub struct Push {
 #[derive(Clone, Debug)]
 pub enum Info {
     /// `component_verify_ticket`
-    Ticket(SecretString),
+    Ticket(ComponentVerifyTicket),
     /// `authorized`, `updateauthorized`, and a `notify_third_fasteregister` that brought an account.
     Authorized(Authorized),
     /// `unauthorized`
@@ -74,7 +74,7 @@ pub struct Authorized {
     /// The code to exchange.
     pub code: AuthorizationCode,
     /// The code that began the authorization; absent if no launch did.
-    pub pre_auth_code: Option<SecretString>,
+    pub pre_auth_code: Option<PreAuthCode>,
 }
 
 impl Push {
@@ -111,7 +111,7 @@ impl Push {
             Some(Info::Authorized(Authorized {
                 authorizer_appid: Appid::parse(field(appid)?)?,
                 code: AuthorizationCode::parse(field(code)?).ok()?,
-                pre_auth_code: field("PreAuthCode").map(SecretString::from),
+                pre_auth_code: field("PreAuthCode").map(PreAuthCode::new),
             }))
         };
         let create_time = field("CreateTime").and_then(|time| time.trim().parse().ok());
@@ -119,7 +119,7 @@ impl Push {
             // What cannot be ordered cannot be stored.
             _ if create_time.is_none() => None,
             "component_verify_ticket" => {
-                field("ComponentVerifyTicket").map(|ticket| Info::Ticket(ticket.into()))
+                field("ComponentVerifyTicket").map(|ticket| Info::Ticket(ComponentVerifyTicket::new(ticket)))
             }
             "authorized" | "updateauthorized" => authorized("AuthorizerAppid", "AuthorizationCode"),
             "unauthorized" => field("AuthorizerAppid").and_then(Appid::parse).map(Info::Unauthorized),
@@ -127,7 +127,7 @@ impl Push {
             _ => None,
         };
         Some(Self {
-            create_time: create_time.unwrap_or_default(),
+            create_time: Timestamp::from_secs(create_time.unwrap_or_default()),
             info: info.unwrap_or_else(|| {
                 Info::Other(info_type.chars().filter(char::is_ascii_graphic).take(64).collect())
             }),
@@ -176,9 +176,9 @@ fn elements(xml: &[u8]) -> Option<HashMap<String, String>> {
 mod tests {
     use base64::Engine;
     use proptest::prelude::*;
-    use secrecy::ExposeSecret;
     use serde::Deserialize;
 
+    use super::super::{ComponentAppSecret, EncodingAesKey, MessageToken};
     use super::*;
 
     #[derive(Clone, Deserialize)]
@@ -202,10 +202,10 @@ mod tests {
 
     fn secret(vector: &Vector, current: &str, previous: Option<&str>) -> ComponentSecret {
         ComponentSecret {
-            component_appsecret: "unused".into(),
-            token: vector.token.clone().unwrap_or_default().into(),
-            encoding_aes_key: current.into(),
-            previous_encoding_aes_key: previous.map(SecretString::from),
+            component_appsecret: ComponentAppSecret::new("unused"),
+            token: MessageToken::new(vector.token.clone().unwrap_or_default()),
+            encoding_aes_key: EncodingAesKey::new(current),
+            previous_encoding_aes_key: previous.map(EncodingAesKey::new),
         }
     }
 
@@ -231,14 +231,14 @@ mod tests {
             match (vector.id.as_str(), push.info) {
                 ("G", Info::Unauthorized(appid)) => assert_eq!(appid.as_str(), "wx570bc396a51b8ff8"),
                 ("X1", Info::Ticket(ticket)) => {
-                    assert_eq!(ticket.expose_secret(), "ticket@@@some_verify_ticket");
-                    assert_eq!(push.create_time, 1_413_192_605);
+                    assert_eq!(ticket.expose(), "ticket@@@some_verify_ticket");
+                    assert_eq!(push.create_time.as_secs(), 1_413_192_605);
                 }
                 ("X2" | "X5", Info::Authorized(authorized)) => {
                     assert_eq!(authorized.authorizer_appid.as_str(), "wxf8b4f85f3a794e77");
                     assert!(authorized.code.expose().starts_with("queryauthcode@@@CODE"));
                     let pre_auth_code = authorized.pre_auth_code.expect("a pre_auth_code");
-                    assert!(pre_auth_code.expose_secret().starts_with("preauthcode@@@PRE"));
+                    assert!(pre_auth_code.expose().starts_with("preauthcode@@@PRE"));
                 }
                 (id, other) => panic!("{id} is read as {other:?}"),
             }
@@ -296,7 +296,7 @@ mod tests {
         fn anything_is_decrypted_without_a_panic(blocks in proptest::collection::vec(any::<[u8; 32]>(), 0..8)) {
             let encrypted = base64::engine::general_purpose::STANDARD.encode(blocks.concat());
             for vector in pushes() {
-                let _ = Key::parse(&vector.encoding_aes_key.into()).map(|key| key.decrypt(&encrypted).is_some());
+                let _ = Key::parse(&EncodingAesKey::new(vector.encoding_aes_key)).map(|key| key.decrypt(&encrypted).is_some());
             }
         }
     }

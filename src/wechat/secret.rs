@@ -1,22 +1,22 @@
 //! The platform's own credentials.
 
-use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::cipher::Key;
+use super::{ComponentAppSecret, EncodingAesKey, MessageToken};
 
 /// What WeChat's console shows of the platform and nobody else may see: the JSON of
 /// `COMPONENT_SECRET_ARN`.
 #[derive(Clone, Debug)]
 pub struct ComponentSecret {
     /// The AppSecret of the platform.
-    pub component_appsecret: SecretString,
+    pub component_appsecret: ComponentAppSecret,
     /// 消息校验Token: signs pushes.
-    pub token: SecretString,
+    pub token: MessageToken,
     /// 消息加解密Key: 43 characters, encrypts pushes.
-    pub encoding_aes_key: SecretString,
+    pub encoding_aes_key: EncodingAesKey,
     /// The key before the last change, while pushes encrypted with it may still arrive.
-    pub previous_encoding_aes_key: Option<SecretString>,
+    pub previous_encoding_aes_key: Option<EncodingAesKey>,
 }
 
 impl ComponentSecret {
@@ -41,13 +41,13 @@ impl ComponentSecret {
             return Err(MalformedSecret("one of the three is missing or empty"));
         }
         let secret = Self {
-            component_appsecret: json.component_appsecret.into(),
-            token: json.token.into(),
-            encoding_aes_key: json.encoding_aes_key.into(),
+            component_appsecret: ComponentAppSecret::new(json.component_appsecret),
+            token: MessageToken::new(json.token),
+            encoding_aes_key: EncodingAesKey::new(json.encoding_aes_key),
             previous_encoding_aes_key: json
                 .previous_encoding_aes_key
                 .filter(|key| !key.is_empty())
-                .map(SecretString::from),
+                .map(EncodingAesKey::new),
         };
         if Key::parse(&secret.encoding_aes_key).is_none() {
             return Err(MalformedSecret("encoding_aes_key is not a key"));

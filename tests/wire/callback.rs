@@ -22,7 +22,7 @@ fn check(answer: &Answer, status: u16, phrase: &str) {
 #[tokio::test]
 async fn a_grant_is_exchanged_stored_and_confirmed() {
     let scene = Scene::new().await;
-    let before = scene.clock.now();
+    let before = scene.clock.now().as_secs();
     let answer = scene.visit(&scene.callback(), &scene.consent()).await;
     check(&answer, 200, "授权成功");
     assert!(answer.body.contains("茶馆 &#38; Co"), "{}", answer.body);

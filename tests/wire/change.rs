@@ -47,7 +47,7 @@ async fn each_change_is_named_by_the_write_that_makes_it_and_by_no_other() {
     }
     assert_eq!(changes(&scene), ["granted", "refresh_failed", "recovered"]);
 
-    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
     assert_eq!(scene.events().request(push).await.status, 200);
     assert_eq!(changes(&scene), ["granted", "refresh_failed", "recovered", "unauthorized"]);
     assert!(scene.stored().await.get("next_grant").is_none());
@@ -66,7 +66,7 @@ async fn a_first_grant_is_called_authorized_and_a_later_one_updated() {
     assert_eq!(scene.visit(&callback, &redirect(&code)).await.status, 200);
     assert_eq!(scene.stored().await["change"], "updated");
     scene.clock.advance(120);
-    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
     assert_eq!(scene.events().request(push).await.status, 200);
     assert_eq!(scene.stored().await["change"], "unauthorized");
     scene.clock.advance(120);

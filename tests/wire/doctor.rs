@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
-use wechat_authorizer::clock::Clock;
+use wechat_authorizer::time::Clock;
 
 use crate::scene::{Scene, assert_logged};
 
@@ -136,9 +136,9 @@ async fn before_the_first_ticket_the_events_url_is_what_to_check() {
     let events_url =
         format!("授权事件接收URL) in WeChat's console to {}/events", sandbox.variables()["PUBLIC_BASE_URL"]);
     report.assert_finds("ticket", "no component_verify_ticket has arrived yet", &events_url);
-    report.assert_finds("component_token", "not checked: no ticket", "mend ticket first");
+    report.assert_finds("component_token", "not checked: no ticket", "fix ticket first");
     for name in ["allow_list", "address", "quota"] {
-        report.assert_finds(name, "not checked: no component token", "mend component_token first");
+        report.assert_finds(name, "not checked: no component token", "fix component_token first");
     }
     assert_eq!(report.failed(), ["ticket", "component_token", "allow_list", "address", "quota"]);
 }
@@ -155,7 +155,7 @@ async fn a_ticket_that_was_not_renewed_is_named_with_its_age() {
     assert_eq!(report.failed(), ["ticket"], "it still mints");
     scene.clock.advance(12 * 3600);
     let report = scene.report(&sandbox).await;
-    report.assert_finds("component_token", "errcode 61005", "mend ticket first");
+    report.assert_finds("component_token", "errcode 61005", "fix ticket first");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn the_placeholder_of_the_first_deployment_is_called_by_its_name() {
         let sandbox = scene.with_secrets_manager(secret.clone()).with_gateway().await;
         let report = scene.report(&sandbox).await;
         report.assert_finds("secret", "the placeholder replace-me is still in it", "just rotate-secret");
-        report.assert_finds("component_token", "not checked: no secret", "mend secret first");
+        report.assert_finds("component_token", "not checked: no secret", "fix secret first");
         report.assert_finds("events_url", "events cannot read the secret", "");
     }
     assert_eq!(scene.wechat.on("api_component_token").count(), 0, "it is never sent");
@@ -226,7 +226,7 @@ async fn an_address_off_the_allow_list_is_named() {
     let report = scene.report(&sandbox).await;
     report.assert_finds("allow_list", "WeChat refuses 203.0.113.7 (errcode 61004", "add 203.0.113.7 to");
     report.assert_finds("allow_list", "", "白名单IP地址列表");
-    report.assert_finds("component_token", "errcode 61004", "mend allow_list first");
+    report.assert_finds("component_token", "errcode 61004", "fix allow_list first");
     report.assert_ok("wechat", "answers");
     scene.wechat.allow_address(true);
     let refusal = "invalid ip 198.51.100.4 ipv6 ::ffff:198.51.100.4, not in whitelist rid: 65f";
@@ -328,7 +328,7 @@ async fn a_quota_that_is_nearly_used_up_is_found() {
 async fn a_quota_that_is_noted_as_used_up_is_named_with_its_item() {
     let scene = Scene::new().await;
     let pk = format!("quota#{}", scene.wechat.component_appid);
-    let item = json!({"pk": pk, "expires_at": scene.clock.now() + 3600});
+    let item = json!({"pk": pk, "expires_at": scene.clock.now().as_secs() + 3600});
     scene.dynamodb.put(&scene.dynamodb.platform_table, item).await;
     let report = scene.report(&scene.with_gateway().await).await;
     report.assert_finds("quota_note", "api_authorizer_token is noted as used up", &pk);
@@ -341,9 +341,9 @@ async fn a_wechat_that_is_not_to_be_reached_is_told_apart_from_one_that_is_anoth
     let sandbox = scene.with_gateway().await;
     let report = scene.report(&sandbox.with("WECHAT_API_BASE_URL", "http://127.0.0.1:1")).await;
     report.assert_finds("wechat", "no connection", "NAT gateway");
-    report.assert_finds("clock", "not checked: WeChat does not answer", "mend wechat first");
-    report.assert_finds("component_token", "no connection", "mend wechat first");
-    report.assert_finds("quota", "not checked: no component token", "mend component_token first");
+    report.assert_finds("clock", "not checked: WeChat does not answer", "fix wechat first");
+    report.assert_finds("component_token", "no connection", "fix wechat first");
+    report.assert_finds("quota", "not checked: no component token", "fix component_token first");
     scene.wechat.on("openapi/quota/get").once(Fault::raw(200, "text/html", "<h1>Sign in</h1>"));
     let report = scene.report(&sandbox).await;
     report.assert_finds("wechat", "HTTP 200 with 16 bytes", "something other than WeChat's API");
@@ -377,7 +377,7 @@ async fn a_wechat_that_hangs_while_minting_leaves_no_lease_behind() {
     let doctor = sandbox.doctor().with_remaining(Duration::from_secs(2));
     let report = doctor.run(json!({})).await.expect("a report");
     let report = Report { ok: false, checks: report["checks"].as_array().expect("checks").clone() };
-    report.assert_finds("component_token", "no answer in time", "mend wechat first");
+    report.assert_finds("component_token", "no answer in time", "fix wechat first");
     let stored = scene.dynamodb.platform_items("component_token#").await;
     assert!(stored[0].get("lease_owner").is_none(), "the next minting need not wait for it");
 }

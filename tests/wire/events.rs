@@ -41,7 +41,7 @@ async fn a_ticket_is_stored_and_makes_the_platform_ready() {
 async fn an_older_ticket_never_replaces_a_newer_one() {
     let scene = Scene::without_ticket().await;
     let (older, newer) = (scene.wechat.push_ticket(), scene.wechat.push_ticket());
-    let now = scene.clock.now();
+    let now = scene.clock.now().as_secs();
     check_success(&scene.push(&newer.created_at(now)).await);
     let stored = scene.dynamodb.platform_items("ticket#").await;
     check_success(&scene.push(&older.created_at(now - 600)).await);
@@ -122,14 +122,17 @@ async fn a_revocation_removes_the_tokens_and_only_a_newer_authorization_undoes_i
     let late = scene.wechat.authorize(&scene.appid, &[1]);
     assert_eq!(scene.visit(&scene.callback(), &redirect(&late)).await.status, 200);
     let late = scene.wechat.mint_code(&scene.appid);
-    let late = scene.wechat.push_authorized(&scene.appid, &late, None).created_at(scene.clock.now());
+    let late =
+        scene.wechat.push_authorized(&scene.appid, &late, None).created_at(scene.clock.now().as_secs());
     scene.clock.advance(60);
     check_success(
-        &scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now())).await,
+        &scene
+            .push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs()))
+            .await,
     );
     let record = scene.stored().await;
     assert_eq!(record["status"], "unauthorized");
-    assert_eq!(record["unauthorized_at"].as_i64(), Some(scene.clock.now()));
+    assert_eq!(record["unauthorized_at"].as_i64(), Some(scene.clock.now().as_secs()));
     for gone in
         ["authorizer_access_token", "authorizer_refresh_token", "access_token_expires_at", "refresh_at"]
     {
@@ -141,7 +144,8 @@ async fn a_revocation_removes_the_tokens_and_only_a_newer_authorization_undoes_i
 
     scene.clock.advance(60);
     let code = scene.wechat.authorize(&scene.appid, &[1]);
-    let newer = scene.wechat.push_authorized(&scene.appid, &code, None).created_at(scene.clock.now());
+    let newer =
+        scene.wechat.push_authorized(&scene.appid, &code, None).created_at(scene.clock.now().as_secs());
     check_success(&scene.push(&newer).await);
     assert_eq!(scene.stored().await["status"], "authorized");
     assert!(scene.stored().await.get("unauthorized_at").is_none());
@@ -150,7 +154,8 @@ async fn a_revocation_removes_the_tokens_and_only_a_newer_authorization_undoes_i
 #[tokio::test]
 async fn a_revocation_that_comes_late_does_not_undo_a_newer_authorization() {
     let scene = Scene::new().await;
-    let revocation = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now() - 60);
+    let revocation =
+        scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs() - 60);
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
     check_success(&scene.push(&revocation).await);
     assert_eq!(scene.stored().await["status"], "authorized");
@@ -160,7 +165,7 @@ async fn a_revocation_that_comes_late_does_not_undo_a_newer_authorization() {
 async fn a_revocation_of_an_unknown_account_leaves_a_tombstone() {
     let scene = Scene::new().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
-    let now = scene.clock.now();
+    let now = scene.clock.now().as_secs();
     check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(now)).await);
     assert_eq!(scene.stored().await["status"], "unauthorized");
     let late = scene.wechat.push_authorized(&scene.appid, &code, None).created_at(now - 1);
@@ -178,7 +183,9 @@ async fn a_late_callback_does_not_undo_a_revocation() {
     hold.arrived().await;
     scene.clock.advance(5);
     check_success(
-        &scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now())).await,
+        &scene
+            .push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs()))
+            .await,
     );
     hold.release();
     assert_eq!(visit.await.expect("no panic").status, 410);
@@ -264,7 +271,7 @@ async fn what_is_of_no_use_is_answered_and_logged_by_its_type() {
     ] {
         let push = scene.wechat.push_message(&message(info_type, more));
         check_success(&scene.push(&push).await);
-        assert_logged(&["push of no use here", info_type]);
+        assert_logged(&["ignored push of an unsupported type", info_type]);
     }
     let without_time = format!(
         "<xml><AppId>{}</AppId><InfoType>unauthorized</InfoType><AuthorizerAppid>wx1</AuthorizerAppid></xml>",
@@ -285,7 +292,7 @@ async fn a_fast_registration_brings_a_grant() {
          <InfoType><![CDATA[notify_third_fasteregister]]></InfoType><appid>{appid}</appid><status>0</status>\
          <auth_code><![CDATA[{code}]]></auth_code><msg>OK</msg><info><name>a</name><code>1</code></info></xml>",
         scene.wechat.component_appid,
-        scene.clock.now()
+        scene.clock.now().as_secs()
     ));
     check_success(&scene.push(&push).await);
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "authorized");
@@ -334,7 +341,9 @@ async fn the_accounts_of_the_release_check_authorize_and_revoke_by_push_alone() 
     check_success(&scene.request(&sandbox.events(), authorized).await);
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "authorized");
     scene.clock.advance(5);
-    check_success(&scene.push(&scene.wechat.push_unauthorized(&appid).created_at(scene.clock.now())).await);
+    check_success(
+        &scene.push(&scene.wechat.push_unauthorized(&appid).created_at(scene.clock.now().as_secs())).await,
+    );
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "unauthorized");
 }
 

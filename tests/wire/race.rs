@@ -102,7 +102,7 @@ async fn an_older_grant_never_overwrites_a_newer_one() {
 async fn a_twin_that_comes_late_with_an_earlier_time_makes_the_record_due() {
     let scene = Scene::new().await;
     let redirected = scene.wechat.authorize(&scene.appid, &[1]);
-    let before = scene.clock.now();
+    let before = scene.clock.now().as_secs();
     scene.clock.advance(5);
     assert_eq!(scene.visit(&scene.callback(), &redirect(&redirected)).await.status, 200);
     let pushed = scene.wechat.mint_code(&scene.appid);

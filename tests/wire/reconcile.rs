@@ -115,7 +115,7 @@ async fn a_revocation_that_the_list_does_not_know_yet_stands() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
     scene.clock.advance(10);
-    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
     assert_eq!(scene.events().request(push).await.status, 200);
     check(&scene.reconciled().await, 1, 0, 0, 1, 0);
     assert_eq!(scene.stored().await["status"], "unauthorized");
@@ -144,8 +144,7 @@ async fn a_run_goes_on_where_the_last_one_had_to_stop() {
     let list = scene.wechat.on("api_get_authorizer_list");
     let page = |appid: &str| {
         let token = scene.wechat.refresh_token(appid);
-        let listed =
-            json!({"authorizer_appid": appid, "refresh_token": token, "auth_time": scene.clock.now()});
+        let listed = json!({"authorizer_appid": appid, "refresh_token": token, "auth_time": scene.clock.now().as_secs()});
         Fault::json(json!({"total_count": 501, "list": [listed]}))
     };
     list.once(page(&appids[0]));

@@ -226,7 +226,7 @@ async fn a_late_refresh_does_not_undo_a_revocation_or_a_newer_grant() {
     let scene = Scene::new().await;
     scene.authorized().await;
     let (running, hold) = scene.refreshing().await;
-    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now());
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
     assert_eq!(scene.events().request(push).await.status, 200);
     hold.release();
     assert_eq!(running.await.expect("no panic"), [0, 0, 0, 0, 0]);

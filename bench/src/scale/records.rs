@@ -19,7 +19,7 @@ const BATCH: usize = 25;
 /// Puts `size` records that became due within the last hour into the table.
 pub(crate) async fn fill(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn Error>> {
     let record = granted(sandbox).await?;
-    let now = sandbox.clock.now();
+    let now = sandbox.clock.now().as_secs();
     let indices: Vec<usize> = (0..size).collect();
     for batch in indices.chunks(BATCH) {
         let puts: Vec<Value> = batch.iter().map(|index| due(&record, *index, now)).collect();

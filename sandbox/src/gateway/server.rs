@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use wechat_authorizer::clock::Clock;
+use wechat_authorizer::time::Clock;
 
 use super::{HttpRequest, event};
 use crate::instance::{Answer, Instance};
@@ -51,7 +51,7 @@ async fn answer(
         headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
         body: body.to_vec(),
     };
-    let answer = instance.invoke(event(&request, clock.now())).await;
+    let answer = instance.invoke(event(&request, clock.now().as_secs())).await;
     println!("platform  {method} {} {} {} ms", uri.path(), answer.status, started.elapsed().as_millis());
     if let Some(error) = &answer.error {
         println!("platform  {error}");

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{Body, Error, LambdaEvent, Request, Response};
 use serde::Serialize;
 use serde_json::Value;
-use wechat_authorizer::clock::Clock;
 use wechat_authorizer::config::Config;
+use wechat_authorizer::services::Services;
 use wechat_authorizer::{authorize, callback, doctor, events, http, reconcile, refresh, token};
 
 use super::{Sandbox, sdk_config};
@@ -96,10 +95,10 @@ impl Sandbox {
     }
 
     /// What a cold start makes: a function's `App` with clients of its own.
-    fn cold<App>(&self, new: impl Fn(&Config, &SdkConfig, reqwest::Client, Clock) -> App) -> App {
-        let http = http::client();
+    fn cold<App>(&self, new: impl Fn(&Config, Services) -> App) -> App {
+        let (config, http) = (self.config(), http::client());
         let aws = sdk_config(&self.dynamodb.endpoint, http.clone());
-        new(&self.config(), &aws, http, self.clock.clone())
+        new(&config, Services::new(&config, &aws, http, self.clock.clone()))
     }
 
     fn instance<F>(&self, resource: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance

@@ -64,7 +64,7 @@ struct Switch {
 
 impl StartPage {
     pub(super) async fn of(sandbox: &Sandbox, schedule: &Schedule, elsewhere: Option<&str>) -> Self {
-        let now = sandbox.clock.now();
+        let now = sandbox.clock.now().as_secs();
         let mask = Mask::new(sandbox.wechat.secrets());
         let platform = sandbox.dynamodb.platform().await;
         let item = |kind: &str| platform.iter().find(|item| text(&item["pk"]).starts_with(kind));

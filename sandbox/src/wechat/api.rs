@@ -41,10 +41,10 @@ async fn answer(
     let path = endpoint(uri.path());
     let request = Request::new(path.to_owned(), query, &headers, &body);
     let call = Call { method, endpoint: path.to_owned(), query: request.query.clone(), body };
-    let (wire, received_at) = (part.wire.clone(), part.clock.now());
+    let (wire, received_at) = (part.wire.clone(), part.clock.now().as_secs());
     part.ledger().calls.count(path, received_at);
     let effect = async move {
-        let now = part.clock.now();
+        let now = part.clock.now().as_secs();
         let mut ledger = part.ledger();
         match call.carry_out(&mut ledger, now) {
             Ok(answer) => Reply::new(StatusCode::OK, "text/plain", answer.to_string()),

@@ -72,7 +72,7 @@ fn show(part: &Part, query: Option<String>, headers: &HeaderMap, check_referer: 
     let query = query.unwrap_or_default();
     let ledger = part.ledger();
     let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok());
-    let consent = match Consent::read(&query, &ledger, part.clock.now()) {
+    let consent = match Consent::read(&query, &ledger, part.clock.now().as_secs()) {
         Ok(consent) => consent,
         Err(refused) => return refused.into_response(),
     };
@@ -101,7 +101,7 @@ struct Agreed {
 
 /// The form sends what the link carried, the account and the permission sets.
 fn agree(part: &Part, form: &str) -> Result<Agreed, Refused> {
-    let now = part.clock.now();
+    let now = part.clock.now().as_secs();
     let mut ledger = part.ledger();
     let consent = Consent::read(form, &ledger, now)?;
     let fields = || form_urlencoded::parse(form.as_bytes());

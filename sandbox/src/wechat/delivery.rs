@@ -86,7 +86,7 @@ impl WeChat {
 
     /// Delivers a new ticket if the last one was issued ten minutes ago, or the platform has asked for one.
     pub async fn push_due_ticket(&self) -> Option<Delivery> {
-        if !self.ledger().is_ticket_due(self.clock.now()) {
+        if !self.ledger().is_ticket_due(self.clock.now().as_secs()) {
             return None;
         }
         let push = self.push_ticket();

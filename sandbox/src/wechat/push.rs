@@ -60,11 +60,11 @@ impl WeChat {
 
     /// A push of any message, which is sent as it is, its `CreateTime` too.
     pub fn push_message(&self, xml: &str) -> Push {
-        Push::new(Message::Xml(xml.to_owned()), self.clock.now())
+        Push::new(Message::Xml(xml.to_owned()), self.clock.now().as_secs())
     }
 
     fn push(&self, info_type: &'static str, fields: Vec<(&'static str, String)>) -> Push {
-        Push::of(info_type, fields, self.clock.now())
+        Push::of(info_type, fields, self.clock.now().as_secs())
     }
 }
 

@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use sandbox::Instance;
 use sandbox::gateway::{HttpRequest, event};
 use serde_json::json;
-use wechat_authorizer::clock::Clock;
+use wechat_authorizer::time::Clock;
 
 #[test]
 fn a_request_becomes_the_event_that_api_gateway_sends() {

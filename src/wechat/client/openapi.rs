@@ -6,12 +6,12 @@ use std::time::Duration;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{Client, Reply};
+use crate::time::Timestamp;
 use crate::wechat::answer::integer;
-use crate::wechat::{CallError, Refusal};
+use crate::wechat::{CallError, ComponentAccessToken, Refusal};
 
 /// What is left of one endpoint's quota of the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +22,20 @@ pub struct Quota {
     pub remain: i64,
 }
 
-/// How WeChat answers who says nothing about himself.
+/// WeChat's reply to a request without a token.
 #[derive(Clone, Debug)]
-pub struct Greeting {
-    /// It refuses, which is as it should be.
+pub struct ApiAnswer {
+    /// WeChat refuses it, as it should.
     pub refusal: Refusal,
-    /// Its time, in epoch seconds: HTTP's `Date`.
-    pub date: Option<i64>,
+    /// WeChat's time: HTTP's `Date`.
+    pub date: Option<Timestamp>,
 }
 
 impl Client {
     /// 查询API调用额度 (getApiQuota): what is left of the quota of an endpoint below `/cgi-bin/component/`.
     pub async fn quota(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         endpoint: &str,
         limit: Duration,
     ) -> Result<Quota, CallError> {
@@ -50,7 +50,7 @@ impl Client {
     /// that request with its token; nothing else of it is read.
     pub async fn client_address(
         &self,
-        component_token: &SecretString,
+        component_token: &ComponentAccessToken,
         rid: &str,
         limit: Duration,
     ) -> Result<IpAddr, CallError> {
@@ -61,11 +61,11 @@ impl Client {
 
     /// Asks for a quota without a token. WeChat refuses that, and so says that it is there and what time it
     /// is; it costs nothing.
-    pub async fn greet(&self, limit: Duration) -> Result<Greeting, CallError> {
+    pub async fn ask_without_token(&self, limit: Duration) -> Result<ApiAnswer, CallError> {
         let answer = self.ask("quota/get", None, &json!({}), limit).await?;
         match answer.json {
             Err(CallError::Refused(refusal)) => {
-                Ok(Greeting { refusal, date: answer.date.as_ref().and_then(seconds) })
+                Ok(ApiAnswer { refusal, date: answer.date.as_ref().and_then(seconds) })
             }
             Err(error) => Err(error),
             Ok(_) => Err(answer.unreadable),
@@ -76,19 +76,20 @@ impl Client {
     async fn ask(
         &self,
         endpoint: &str,
-        component_token: Option<&SecretString>,
+        component_token: Option<&ComponentAccessToken>,
         body: &Value,
         limit: Duration,
     ) -> Result<Reply, CallError> {
         let mut url = self.base_url.clone();
         url.set_path(&format!("/cgi-bin/openapi/{endpoint}"));
         if let Some(token) = component_token {
-            url.query_pairs_mut().append_pair("access_token", token.expose_secret());
+            url.query_pairs_mut().append_pair("access_token", token.expose());
         }
         self.send(url, body, limit).await
     }
 }
 
-fn seconds(date: &HeaderValue) -> Option<i64> {
-    DateTime::from_str(date.to_str().ok()?, Format::HttpDate).ok().map(|date| date.secs())
+fn seconds(date: &HeaderValue) -> Option<Timestamp> {
+    let date = DateTime::from_str(date.to_str().ok()?, Format::HttpDate).ok()?;
+    Some(Timestamp::from_secs(date.secs()))
 }

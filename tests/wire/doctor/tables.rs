@@ -41,8 +41,8 @@ async fn tables_that_are_not_there_or_may_not_be_described_are_told_apart() {
     let scene = Scene::new().await;
     let report = scene.report(&scene.with("PLATFORM_TABLE", "nowhere")).await;
     report.assert_finds("platform_table", "ResourceNotFoundException", "PLATFORM_TABLE");
-    report.assert_finds("ticket", "ResourceNotFoundException", "mend platform_table first");
-    report.assert_finds("component_token", "ResourceNotFoundException", "mend platform_table first");
+    report.assert_finds("ticket", "ResourceNotFoundException", "fix platform_table first");
+    report.assert_finds("component_token", "ResourceNotFoundException", "fix platform_table first");
     scene.dynamodb.on("DescribeTable").always(Fault::exception(400, "AccessDeniedException"));
     let report = scene.report(&scene.with_gateway().await).await;
     report.assert_finds("authorizers_table", "AccessDeniedException", "dynamodb:DescribeTable");

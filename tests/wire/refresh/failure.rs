@@ -45,7 +45,7 @@ async fn a_refresh_token_that_wechat_has_no_better_one_for_is_tried_ever_more_ra
         let failure = &record["refresh_failure"];
         assert_eq!((&failure["errcode"], &failure["attempts"]), (&json!(61023), &json!(attempts)));
         assert_eq!((&failure["errmsg"], &failure["rid"]), (&json!("invalid ***"), &json!("65f-1")));
-        let wait = record["refresh_at"].as_i64().expect("a time") - scene.clock.now();
+        let wait = record["refresh_at"].as_i64().expect("a time") - scene.clock.now().as_secs();
         waits.push(wait);
         scene.clock.advance(wait + 1);
         scene.put_ticket().await;
@@ -128,7 +128,7 @@ async fn one_malformed_record_and_one_failing_account_never_stop_a_run() {
     let appids = scene.crowd(5).await;
     scene.when_due().await;
     let table = scene.dynamodb.authorizers_table.clone();
-    let now = scene.clock.now();
+    let now = scene.clock.now().as_secs();
     let malformed = json!({
         "authorizer_appid": "wxmalformed", "component_appid": scene.wechat.component_appid,
         "refresh_shard": 3, "refresh_at": now - 9999, "status": 7, "authorizer_refresh_token": ["x"],

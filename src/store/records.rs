@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::authorizer::Record;
-use super::due::Cursor;
+use super::attribute::{AUTHORIZER_APPID, OFFSET};
 use super::item::{appid, integer, number, string};
-use super::{Store, StoreError, written};
+use super::update::Update;
+use super::{Cursor, Record, Store, StoreError};
 use crate::wechat::Appid;
 
 /// The most keys that one BatchGetItem takes.
@@ -25,7 +25,7 @@ impl Store {
     ) -> Result<HashMap<Appid, Record>, StoreError> {
         // DynamoDB refuses a request that names one key twice.
         let appids: HashSet<&Appid> = appids.collect();
-        let mut keys: Vec<_> = appids.into_iter().map(|appid| self.authorizer_key(appid)).collect();
+        let mut keys: Vec<_> = appids.into_iter().map(|appid| self.record_key(appid).item).collect();
         let mut records = HashMap::new();
         while !keys.is_empty() {
             let batch = keys.split_off(keys.len().saturating_sub(BATCH));
@@ -46,7 +46,7 @@ impl Store {
                 .map_err(|error| StoreError::of("read records", &error))?;
             let items = output.responses.unwrap_or_default().remove(&self.authorizers_table);
             for item in items.unwrap_or_default() {
-                records.extend(appid(&item, "authorizer_appid").map(|appid| (appid, Record::read(&item))));
+                records.extend(appid(&item, AUTHORIZER_APPID).map(|appid| (appid, Record::read(&item))));
             }
             // What DynamoDB did not get to is asked for again.
             let left = output.unprocessed_keys.unwrap_or_default().remove(&self.authorizers_table);
@@ -73,27 +73,21 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::of("list records", &error))?;
-        let appids = output.items().iter().filter_map(|item| appid(item, "authorizer_appid")).collect();
+        let appids = output.items().iter().filter_map(|item| appid(item, AUTHORIZER_APPID)).collect();
         Ok((appids, output.last_evaluated_key.map(Cursor::from_key)))
     }
 
     /// The offset in WeChat's list from which on it is still to be compared.
     pub async fn reconciled_up_to(&self) -> Result<usize, StoreError> {
-        let item =
-            self.platform_item("read the progress of reconcile", self.platform_key("reconcile")).await?;
-        let offset = item.and_then(|item| integer(&item, "offset"));
+        let item = self.item("read the progress of reconcile", self.platform_key("reconcile")).await?;
+        let offset = item.and_then(|item| integer(&item, OFFSET));
         Ok(offset.and_then(|offset| offset.try_into().ok()).unwrap_or_default())
     }
 
     /// Notes from where on the list is to be compared by the next run.
     pub async fn put_reconciled_up_to(&self, offset: usize) -> Result<(), StoreError> {
-        let result = self
-            .update_platform(self.platform_key("reconcile"))
-            .update_expression("SET #offset = :offset")
-            .expression_attribute_names("#offset", "offset")
-            .expression_attribute_values(":offset", number(offset as i64))
-            .send()
-            .await;
-        written("note the progress of reconcile", result).map(|_| ())
+        let update = Update::default().set(OFFSET, number(offset as i64));
+        let key = self.platform_key("reconcile");
+        self.write("note the progress of reconcile", key, update).await.map(|_| ())
     }
 }

@@ -1,0 +1,180 @@
+//! The claim on one authorization code, and every change of its state.
+//!
+//! ```text
+//!            take ┌────────┐ refused for good     ┌────────┐
+//!   (none) ─────► │  held  │ ───────────────────► │ failed │
+//!                 └────────┘                      └────────┘
+//!   take, or the   ▲   │ │ granted and written    ┌────────┐
+//!   lease is over  │   │ └──────────────────────► │  done  │
+//!                  │   ▼ anything else            └────────┘
+//!                 ┌─────────┐
+//!                 │ pending │
+//!                 └─────────┘
+//! ```
+//!
+//! What is known of the code is kept beside that: [`CodeState`]. `ARCHITECTURE.md` has the table of all transitions;
+//! `store::claim` writes them.
+
+use crate::launch::State;
+use crate::lease::Lease;
+use crate::time::Timestamp;
+use crate::wechat::{Appid, AuthorizationCode, Class, Errcode};
+
+/// What an event that brings a code knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorization<'a> {
+    /// The code.
+    pub code: &'a AuthorizationCode,
+    /// When it happened; decides which of two grants is the newer one.
+    pub event_time: Timestamp,
+    /// The account, where the event names it.
+    pub authorizer_appid: Option<&'a Appid>,
+    /// The state of the launch, where the event brings it.
+    pub state: Option<&'a State>,
+}
+
+/// A claim that is held: whoever has this may send the code to WeChat until the lease ends.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The SHA-256 of the code.
+    pub digest: String,
+    /// Who works on it, and until when.
+    pub lease: Lease,
+    /// When the grant was made: the time of the first event that brought the code.
+    pub event_time: Timestamp,
+    /// The account, where a push has named it.
+    pub authorizer_appid: Option<Appid>,
+    /// The state of the launch, where it is known.
+    pub state: Option<State>,
+    /// What is known of the code.
+    pub code: CodeState,
+    /// How often the sweep has taken it up; 0 for a visit and a push.
+    pub sweeps: u32,
+}
+
+/// What an event that brings a code finds of its claim.
+#[derive(Clone, Debug)]
+pub enum ClaimState {
+    /// It is ours until the lease ends.
+    Held(Claim),
+    /// Somebody else holds it.
+    Running,
+    /// The code is spent, and the sweep is looking for what it brought.
+    Spent,
+    /// It was exchanged for this account's grant.
+    Done(Appid),
+    /// It can never be exchanged; WeChat's errcode.
+    Failed(Errcode),
+}
+
+/// What is known of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeState {
+    /// WeChat has not exchanged it for us.
+    NotSent,
+    /// It was sent and no answer came back, or whoever sent it died: WeChat may have exchanged it.
+    PerhapsSpent,
+    /// WeChat has exchanged it and the answer is lost: it is sent no more, and the sweep completes the grant from what
+    /// WeChat has of the account.
+    Spent,
+}
+
+/// What happened to a claim that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The code was not sent: there was no component token, no connection or no time.
+    NotSent,
+    /// It was sent, and no answer came back that says what became of it.
+    AnswerLost,
+    /// WeChat refused.
+    Refused(Errcode),
+    /// WeChat gave the grant, and it could not be written in time.
+    NotWritten,
+    /// The code's life is over.
+    Outlived,
+}
+
+/// The state in which a held claim is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// To be finished by the next visit, push or run of the sweep.
+    Pending(CodeState),
+    /// Never to be exchanged.
+    Failed(Errcode),
+}
+
+impl CodeState {
+    /// The state after `event`.
+    pub fn after(self, event: Event) -> Next {
+        match (self, event) {
+            (code, Event::NotSent) | (code @ Self::Spent, _) => Next::Pending(code),
+            (_, Event::AnswerLost | Event::NotWritten) => Next::Pending(Self::PerhapsSpent),
+            (Self::PerhapsSpent, Event::Outlived) => Next::Pending(Self::Spent),
+            (Self::NotSent, Event::Outlived) => Next::Failed(Errcode::CODE_SPENT),
+            // WeChat's answer to a code that was used is 61010, and 61009 by some accounts.
+            (Self::PerhapsSpent, Event::Refused(errcode))
+                if matches!(Rejection::of(errcode), Some(Rejection::Invalid | Rejection::Spent)) =>
+            {
+                Next::Pending(Self::Spent)
+            }
+            (_, Event::Refused(errcode)) if Rejection::of(errcode).is_some() => Next::Failed(errcode),
+            (code, Event::Refused(_)) => Next::Pending(code),
+        }
+    }
+}
+
+/// Why a code can never be exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// The code was never valid here.
+    Invalid,
+    /// It is expired or was used.
+    Spent,
+    /// The account does not, or no longer, authorize the platform.
+    NotAuthorized,
+}
+
+impl Rejection {
+    /// What an errcode of `api_query_auth` says for good; none if another try may succeed.
+    pub(crate) fn of(errcode: Errcode) -> Option<Self> {
+        match Class::of(errcode) {
+            Class::CodeInvalid => Some(Self::Invalid),
+            Class::BadRequest if errcode == Errcode::INVALID_ARGS => Some(Self::Invalid),
+            Class::CodeSpent => Some(Self::Spent),
+            Class::NotAuthorized | Class::PermissionMissing | Class::RefreshTokenRejected => {
+                Some(Self::NotAuthorized)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CodeState::{NotSent, PerhapsSpent, Spent};
+    use super::*;
+
+    const SPENT: Errcode = Errcode::CODE_SPENT;
+    const INVALID: Errcode = Errcode::new(61009);
+    const REVOKED: Errcode = Errcode::new(61003);
+    const ADDRESS: Errcode = Errcode::new(61004);
+
+    #[test]
+    fn every_event_has_its_next_state() {
+        let table = [
+            (Event::NotSent, [Next::Pending(NotSent), Next::Pending(PerhapsSpent)]),
+            (Event::AnswerLost, [Next::Pending(PerhapsSpent); 2]),
+            (Event::NotWritten, [Next::Pending(PerhapsSpent); 2]),
+            (Event::Refused(SPENT), [Next::Failed(SPENT), Next::Pending(Spent)]),
+            (Event::Refused(INVALID), [Next::Failed(INVALID), Next::Pending(Spent)]),
+            (Event::Refused(REVOKED), [Next::Failed(REVOKED); 2]),
+            (Event::Refused(ADDRESS), [Next::Pending(NotSent), Next::Pending(PerhapsSpent)]),
+            (Event::Outlived, [Next::Failed(SPENT), Next::Pending(Spent)]),
+        ];
+        for (event, [not_sent, perhaps_spent]) in table {
+            assert_eq!(NotSent.after(event), not_sent, "{event:?}");
+            assert_eq!(PerhapsSpent.after(event), perhaps_spent, "{event:?}");
+            assert_eq!(Spent.after(event), Next::Pending(Spent), "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Exchanges that were left pending, taken up by the sweep.
+
+use std::time::Duration;
+
+use super::{Answered, Exchange, FOR_ANSWERING, LONGEST, Outcome};
+use crate::claim::{Claim, CodeState, Event, Next};
+use crate::deadline::Deadline;
+use crate::lease::Lease;
+use crate::store::StoreError;
+use crate::wechat::{Appid, AuthorizationCode, Errcode};
+
+/// How long a code lives. The redirect says an hour; older pages of WeChat say ten minutes.
+const CODE_LIFE: Duration = Duration::from_hours(1);
+
+/// For how long an account is looked for whose code was spent.
+const LOOKED_FOR: Duration = Duration::from_hours(24);
+
+/// How the sweep left a pending exchange.
+#[derive(Clone, Debug)]
+pub(crate) enum Finished {
+    /// The grant is stored. Whether it has an access token is for the refresh to see.
+    Stored(Appid),
+    /// Nothing can be obtained for the code any more.
+    Failed,
+    /// It stays pending, or somebody else has it.
+    Pending,
+    /// It stays pending, and so would every other: the reason, in the log, is not about this code.
+    Stopped,
+    /// The code is spent and nobody knows for which account: [`Exchange::find`] it.
+    Unknown(Claim),
+}
+
+impl Exchange {
+    /// Takes up the pending exchange of the code with this digest.
+    pub(crate) async fn finish(&self, digest: &str, deadline: Deadline) -> Result<Finished, StoreError> {
+        let writing = deadline.within(LONGEST).reserving(FOR_ANSWERING);
+        let now = self.services.clock.now();
+        let lease = Lease::take(now, writing.remaining());
+        let Some((mut claim, code)) = self.services.store.reclaim(digest, lease, now).await? else {
+            return Ok(Finished::Pending);
+        };
+        if claim.code != CodeState::Spent {
+            if now < claim.event_time + CODE_LIFE {
+                if let Some(finished) = self.exchange_again(&claim, &code, writing).await {
+                    return Ok(finished);
+                }
+                claim.code = CodeState::Spent;
+            } else if let Next::Pending(code) = claim.code.after(Event::Outlived) {
+                claim.code = code;
+            }
+        }
+        match claim.authorizer_appid.clone() {
+            Some(appid) => Ok(self.recover(&claim, &appid, writing).await),
+            // It expired without having been sent.
+            None if claim.code != CodeState::Spent => {
+                self.fail(&claim, Errcode::CODE_SPENT).await;
+                Ok(Finished::Failed)
+            }
+            None if now > claim.event_time + LOOKED_FOR => {
+                tracing::warn!(
+                    "a spent code could not be matched with one account; those it may be are restored"
+                );
+                self.fail(&claim, Errcode::CODE_SPENT).await;
+                Ok(Finished::Failed)
+            }
+            None => Ok(Finished::Unknown(claim)),
+        }
+    }
+
+    /// Sends the code once more. None if it is spent.
+    async fn exchange_again(
+        &self,
+        claim: &Claim,
+        code: &AuthorizationCode,
+        writing: Deadline,
+    ) -> Option<Finished> {
+        let outcome = match self.exchange(code, claim, None, writing).await {
+            Answered::Granted(grant, token) => self.store_grant(claim, *grant, &token, writing).await,
+            Answered::Over(outcome) => outcome,
+            Answered::Spent => return None,
+        };
+        Some(match outcome {
+            Outcome::Stored(account) => Finished::Stored(account.authorizer_appid),
+            Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized => Finished::Failed,
+            Outcome::Unavailable | Outcome::NotReady => Finished::Stopped,
+            Outcome::Pending | Outcome::Unclaimed(_) => Finished::Pending,
+        })
+    }
+
+    /// Records that the code can never be exchanged.
+    pub(super) async fn fail(&self, claim: &Claim, errcode: Errcode) {
+        if let Err(error) = self.services.store.fail_claim(claim, errcode).await {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Gives the claim back: to the merchant's reload or the sweep, whichever comes first; or, if the sweep had it, to
+    /// the sweep, later each time, because its calls are not cheap.
+    pub(super) async fn release(&self, claim: &Claim, code: CodeState) {
+        let wait = match claim.sweeps {
+            0 => 0,
+            sweeps => (30 << (sweeps - 1).min(7)).min(3600),
+        };
+        let retry_at = self.services.clock.now() + Duration::from_secs(wait);
+        if let Err(error) = self.services.store.release_claim(claim, code, retry_at).await {
+            tracing::warn!("the claim's lease stays until it ends: {error}");
+        }
+    }
+}

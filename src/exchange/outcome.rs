@@ -1,0 +1,97 @@
+//! How an exchange ended.
+
+use crate::claim::Rejection;
+use crate::component::ComponentError;
+use crate::store::{Record, StoreError};
+use crate::wechat::{Appid, Class, Errcode, Refusal};
+
+/// How an exchange ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// The grant is in the table, written now or before.
+    Stored(Account),
+    /// Not finished; it will be without the merchant.
+    Pending,
+    /// The code was never valid here.
+    CodeInvalid,
+    /// The code is expired or was used, and nothing is stored for it.
+    CodeSpent,
+    /// The account does not, or no longer, authorize the platform.
+    NotAuthorized,
+    /// The platform has no ticket yet. The code stays valid.
+    NotReady,
+    /// Something that an operator must fix. The code stays valid, and the claim on it pending.
+    Unavailable,
+    /// The claim could not be written, so nothing of this event is stored.
+    Unclaimed(StoreError),
+}
+
+/// What a merchant is told about an account.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// The account.
+    pub authorizer_appid: Appid,
+    /// Its name, where it is known.
+    pub nick_name: Option<String>,
+    /// The permission sets granted.
+    pub permission_set_ids: Vec<i64>,
+    /// Whether WeChat gave tokens for it.
+    pub has_tokens: bool,
+}
+
+impl Outcome {
+    /// The outcome of a claim that failed with this errcode.
+    pub(super) fn of_failed(errcode: Errcode) -> Self {
+        match Rejection::of(errcode) {
+            Some(Rejection::Invalid) => Self::CodeInvalid,
+            Some(Rejection::Spent) => Self::CodeSpent,
+            Some(Rejection::NotAuthorized) => Self::NotAuthorized,
+            None => Self::Unavailable,
+        }
+    }
+
+    /// The outcome of an exchange that WeChat refused, unless the code turns out to be spent.
+    pub(super) fn of_refusal(refusal: &Refusal) -> Self {
+        match refusal.class() {
+            Class::Busy => Self::Pending,
+            _ => Self::of_failed(refusal.errcode),
+        }
+    }
+
+    /// The outcome of an exchange for which no component token was available.
+    pub(super) fn without_component_token(error: &ComponentError) -> Self {
+        match error {
+            error if error.is_about_ticket() => Self::NotReady,
+            ComponentError::Contended => Self::Pending,
+            ComponentError::Call(call) if call.class() == Class::Busy => Self::Pending,
+            _ => Self::Unavailable,
+        }
+    }
+
+    /// What a record says to the merchant of the account.
+    pub(super) fn of_record(appid: &Appid, record: &Record) -> Self {
+        if !record.is_authorized() {
+            return Self::NotAuthorized;
+        }
+        Self::Stored(Account {
+            authorizer_appid: appid.clone(),
+            nick_name: record.nick_name.clone(),
+            permission_set_ids: record.permission_set_ids.clone(),
+            has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
+        })
+    }
+
+    /// The outcome's name in the metrics.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::Pending => "pending",
+            Self::CodeInvalid => "code_invalid",
+            Self::CodeSpent => "code_spent",
+            Self::NotAuthorized => "not_authorized",
+            Self::NotReady => "not_ready",
+            Self::Unavailable => "unavailable",
+            Self::Unclaimed(_) => "unclaimed",
+        }
+    }
+}

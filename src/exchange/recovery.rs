@@ -1,0 +1,128 @@
+//! Grants whose answer was lost, completed from what WeChat has of the account.
+
+use std::time::Duration;
+
+use super::{Exchange, FOR_WRITING, Finished};
+use crate::claim::{Claim, CodeState};
+use crate::component::Cause;
+use crate::deadline::Deadline;
+use crate::store::Obtained;
+use crate::wechat::{Appid, AuthorizerList, Class, Errcode, Grant, LIST_PAGE, ListedAccount};
+
+/// An account authorized at most this long before, or after, the event that brought its code.
+const BEFORE_EVENT: Duration = Duration::from_mins(10);
+const AFTER_EVENT: Duration = Duration::from_mins(1);
+
+/// The result of looking for the accounts of spent codes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// The accounts whose grants are in the table now.
+    pub stored: Vec<Appid>,
+    /// The accounts that may be meant by a code that was not matched.
+    pub unmatched: Vec<ListedAccount>,
+}
+
+impl Exchange {
+    /// Looks for the accounts of spent codes among all that authorize the platform. A code is matched with an
+    /// account only if no other can be meant, for the merchant is shown which it is; the others are for the
+    /// caller to restore.
+    pub(crate) async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Found {
+        let calling = deadline.reserving(FOR_WRITING);
+        let mut candidates: Vec<Vec<ListedAccount>> = vec![Vec::new(); claims.len()];
+        let complete = self.walk_list(calling, |account| {
+            for (claim, candidates) in claims.iter().zip(&mut candidates) {
+                let window = claim.event_time - BEFORE_EVENT..=claim.event_time + AFTER_EVENT;
+                if window.contains(&account.auth_time) {
+                    candidates.push(account.clone());
+                }
+            }
+        });
+        let complete = complete.await;
+        let mut found = Found::default();
+        for (claim, candidates) in claims.into_iter().zip(candidates) {
+            match candidates.as_slice() {
+                [account] if complete => {
+                    let recovered = self.recover(&claim, &account.authorizer_appid, deadline).await;
+                    found.stored.extend(match recovered {
+                        Finished::Stored(appid) => Some(appid),
+                        _ => None,
+                    });
+                }
+                _ => {
+                    self.release(&claim, claim.code).await;
+                    found.unmatched.extend(candidates);
+                }
+            }
+        }
+        found
+    }
+
+    /// Shows `visit` every account of the list. False if the list could not be read to its end.
+    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) -> bool {
+        let mut offset = 0;
+        loop {
+            let request = |token, limit: Duration| async move {
+                self.services.wechat.authorizer_list(&token, offset, limit).await
+            };
+            let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
+                Ok((page, _)) => page,
+                Err(failure) => {
+                    failure.cause.report();
+                    return false;
+                }
+            };
+            page.accounts.iter().for_each(&mut visit);
+            offset += LIST_PAGE;
+            if page.length == 0 || offset >= page.total_count {
+                return true;
+            }
+        }
+    }
+
+    /// Completes the grant of a code from what WeChat has of the account. From here on the code is not sent any more,
+    /// whether or not it ever was.
+    pub(super) async fn recover(&self, claim: &Claim, appid: &Appid, writing: Deadline) -> Finished {
+        let calling = writing.reserving(FOR_WRITING);
+        let request =
+            |token, limit| async move { self.services.wechat.authorizer_info(&token, appid, limit).await };
+        let info = match self.services.component.call(None, calling, request).await {
+            Ok((info, _)) => info,
+            Err(failure) => return self.not_recovered(claim, failure.cause).await,
+        };
+        if info.refresh_token.is_none() {
+            tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
+            self.fail(claim, Errcode::CODE_SPENT).await;
+            return Finished::Failed;
+        }
+        let grant = Grant {
+            authorizer_appid: appid.clone(),
+            access_token: None,
+            refresh_token: info.refresh_token,
+            func_info: info.func_info,
+        };
+        match self.put_grant(claim, &grant, Obtained::Recovered, writing).await {
+            None => return Finished::Pending,
+            Some(Some(_newer)) => return Finished::Stored(appid.clone()),
+            Some(None) => {}
+        }
+        let now = self.services.clock.now();
+        let profile = self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now);
+        if let Err(error) = profile.await {
+            tracing::warn!(authorizer.appid = %appid, "{error}");
+        }
+        tracing::info!(authorizer.appid = %appid, "a grant whose answer was lost is recovered");
+        Finished::Stored(appid.clone())
+    }
+
+    async fn not_recovered(&self, claim: &Claim, cause: Cause) -> Finished {
+        match cause {
+            Cause::Call(error) if error.class() == Class::NotAuthorized => {
+                self.fail(claim, error.errcode()).await;
+                return Finished::Failed;
+            }
+            cause => cause.report(),
+        }
+        self.release(claim, CodeState::Spent).await;
+        Finished::Pending
+    }
+}

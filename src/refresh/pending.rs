@@ -1,0 +1,89 @@
+//! Exchanges that a visit or a push left unfinished.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::stream::{self, StreamExt};
+
+use super::{App, SHORTEST, Summary};
+use crate::authorizer::{Compared, Refreshed};
+use crate::deadline::Deadline;
+use crate::exchange::Finished;
+use crate::metric::{self, Door};
+use crate::store::{Reason, StoreError};
+use crate::wechat::{Appid, ListedAccount};
+
+/// How many pending exchanges are finished at a time.
+const FINISHING: usize = 32;
+
+/// How many pending exchanges are taken up at a time, and how many times in one run.
+const PENDING_PAGE: i32 = 100;
+const PENDING_PAGES: u32 = 20;
+
+/// Finishes what can be finished in time.
+pub(super) async fn finish_pending(
+    app: &App,
+    summary: &mut Summary,
+    deadline: Deadline,
+) -> Result<(), StoreError> {
+    let mut unknown = Vec::new();
+    let stopped = AtomicBool::new(false);
+    let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
+    for _ in 0..PENDING_PAGES {
+        let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
+        let begun = digests.iter().take_while(|_| in_time());
+        let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
+        let mut finishing = stream::iter(finishing).buffer_unordered(FINISHING);
+        while let Some(finished) = finishing.next().await {
+            match finished {
+                Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
+                Ok(Finished::Unknown(claim)) => unknown.push(claim),
+                // Those under way are finished; no other is begun.
+                Ok(Finished::Stopped) => stopped.store(true, Ordering::Relaxed),
+                Ok(Finished::Failed | Finished::Pending) => {}
+                Err(error) => tracing::warn!("a pending exchange is left for the next run: {error}"),
+            }
+        }
+        if digests.len() < PENDING_PAGE as usize || !in_time() {
+            break;
+        }
+    }
+    if !unknown.is_empty() {
+        let found = app.exchange.find(unknown, deadline).await;
+        for appid in found.stored {
+            complete(app, summary, &appid, deadline).await;
+        }
+        restore(app, &found.unmatched, deadline).await;
+    }
+    Ok(())
+}
+
+/// Restores the accounts of codes that could not be matched: nothing is lost, although the merchants cannot be
+/// shown their accounts.
+async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
+    for account in accounts {
+        let appid = &account.authorizer_appid;
+        let restored = match app.services.store.record(appid).await {
+            Ok(record) => app.authorizers.restore(account, record.as_ref(), false, deadline).await,
+            Err(error) => Err(error),
+        };
+        match restored {
+            Ok(Compared::Restored) => metric::grant(Door::Refresh),
+            Ok(Compared::Stopped(cause)) => return cause.report(),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(authorizer.appid = %appid, "{error}"),
+        }
+    }
+}
+
+/// A pending grant is stored; one that was recovered has no access token yet.
+async fn complete(app: &App, summary: &mut Summary, appid: &Appid, deadline: Deadline) {
+    summary.pending_finished += 1;
+    let reason = Reason::DueBy(app.services.clock.now());
+    match app.authorizers.refresh(appid, &reason, deadline).await {
+        Ok(Refreshed::Stopped(cause)) => cause.report(),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(authorizer.appid = %appid, "the access token is left for the next run: {error}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The loop of a function: what surrounds every invocation.
+
+use std::fmt::Debug;
+
+use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, Error, Request, Response, Service, service_fn};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::gateway::convertible;
+use crate::metric::Metrics;
+
+/// Answers the invocations of a function behind the HTTP API, for as long as the process lives.
+pub async fn run_http<F>(metrics: Metrics, handle: impl FnMut(Request) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<Response<Body>, Error>> + Send,
+{
+    let mut function = Adapter::from(service_fn(handle));
+    let invoke = move |event: LambdaEvent<LambdaRequest>| {
+        let LambdaEvent { payload, context } = event;
+        let request_id = context.request_id.clone();
+        let response = function.call(LambdaEvent::new(convertible(payload), context));
+        invocation(metrics, request_id, Box::pin(response))
+    };
+    lambda_runtime::run(service_fn(invoke)).await
+}
+
+/// Answers the invocations of a function that is invoked with JSON, for as long as the process lives.
+pub async fn run_json<F, Answer, Refusal>(
+    metrics: Metrics,
+    handle: impl Fn(LambdaEvent<Value>) -> F,
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<Answer, Refusal>>,
+    Answer: Serialize,
+    Refusal: Into<Diagnostic> + Debug,
+{
+    let invoke = |event: LambdaEvent<Value>| {
+        let request_id = event.context.request_id.clone();
+        // Boxed, because the compiler gives up on the size of a future that is nested as deep.
+        invocation(metrics, request_id, Box::pin(handle(event)))
+    };
+    lambda_runtime::run(service_fn(invoke)).await
+}
+
+/// Does what an invocation does, in the span in which all its lines are logged at every level, and writes its
+/// metrics.
+async fn invocation<T>(metrics: Metrics, request_id: String, work: impl Future<Output = T>) -> T {
+    let span = tracing::error_span!("invocation", request_id);
+    metrics.of_invocation(request_id, work).instrument(span).await
+}

@@ -1,0 +1,48 @@
+//! The names of the attributes, as they stand in the tables.
+
+// Keys.
+pub(super) const AUTHORIZER_APPID: &str = "authorizer_appid";
+pub(super) const COMPONENT_APPID: &str = "component_appid";
+pub(super) const PK: &str = "pk";
+
+// Both tables.
+pub(super) const EXPIRES_AT: &str = "expires_at";
+pub(super) const LEASE_OWNER: &str = "lease_owner";
+pub(super) const LEASE_UNTIL: &str = "lease_until";
+pub(super) const STATE: &str = "state";
+pub(super) const STATUS: &str = "status";
+
+// Authorizers.
+pub(super) const ACCESS_TOKEN_EXPIRES_AT: &str = "access_token_expires_at";
+pub(super) const AUTHORIZED_AT: &str = "authorized_at";
+pub(super) const AUTHORIZER_ACCESS_TOKEN: &str = "authorizer_access_token";
+pub(super) const AUTHORIZER_REFRESH_TOKEN: &str = "authorizer_refresh_token";
+pub(super) const CHANGE: &str = "change";
+pub(super) const FUNC_INFO: &str = "func_info";
+pub(super) const NEXT_GRANT: &str = "next_grant";
+pub(super) const PERMISSION_SET_IDS: &str = "permission_set_ids";
+pub(super) const PROFILE: &str = "profile";
+pub(super) const REFRESH_AT: &str = "refresh_at";
+pub(super) const REFRESH_FAILURE: &str = "refresh_failure";
+pub(super) const REFRESH_SHARD: &str = "refresh_shard";
+pub(super) const REFRESHED_AT: &str = "refreshed_at";
+pub(super) const UNAUTHORIZED_AT: &str = "unauthorized_at";
+pub(super) const UPDATED_AT: &str = "updated_at";
+pub(super) const VERSION: &str = "version";
+
+// Platform: claims.
+pub(super) const AUTHORIZATION_CODE: &str = "authorization_code";
+pub(super) const CODE_STATE: &str = "code_state";
+pub(super) const ERRCODE: &str = "errcode";
+pub(super) const EVENT_TIME: &str = "event_time";
+pub(super) const PENDING: &str = "pending";
+pub(super) const PENDING_AT: &str = "pending_at";
+pub(super) const SWEEPS: &str = "sweeps";
+
+// Platform: the ticket, the component token, notes.
+pub(super) const COMPONENT_ACCESS_TOKEN: &str = "component_access_token";
+pub(super) const COMPONENT_VERIFY_TICKET: &str = "component_verify_ticket";
+pub(super) const CREATE_TIME: &str = "create_time";
+pub(super) const MINTED_AT: &str = "minted_at";
+pub(super) const OFFSET: &str = "offset";
+pub(super) const REQUESTED_AT: &str = "requested_at";
