@@ -33,7 +33,7 @@ deploy *ARGS: build
 
 # Deploys to an emulator of AWS on this machine and prints the address to open; Ctrl-C ends it.
 deploy-local:
-    bash .ci/run deploy-local
+    bash e2e/deploy-local.sh
 
 # Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<support id>"'`.
 logs FUNCTION='callback' *ARGS='--tail':

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The gate's step that runs a function in a container: `sam local start-api` serves what `sam build` left, and the
+"""Runs a function in a container: `sam local start-api` serves what `sam build` left, and the
 request of an event file is answered, against the sandbox on this machine.
 
 SAM needs a Docker engine. One that answers is used; otherwise it is installed with apt-get and started for this step.
@@ -23,7 +23,7 @@ import docker
 sys.dont_write_bytecode = True
 from programs import (
     ARCHITECTURE, COMPONENT_APPID, ROOT, TARGET, Failure, Program,
-    build_sandbox, environment, expect, free_port, main, request, run, say, start_sandbox, until,
+    build_sandbox, expect, free_port, main, request, run, say, start_sandbox, stay_offline, until,
 )
 
 WORK = ROOT / "target" / "start-api"
@@ -146,7 +146,7 @@ def answer_event(engine, programs):
            "and the function in the container has written the record")
 
 
-def step():
+def show():
     WORK.mkdir(parents=True, exist_ok=True)
     try:
         engine, started = start_engine()
@@ -156,10 +156,7 @@ def step():
     programs = [started] if started else []
     try:
         build_sandbox()
-        # From here on nothing but this machine is asked.
-        offline = environment(NO_PROXY="*")
-        os.environ.clear()
-        os.environ.update(offline)
+        stay_offline()
         answer_event(engine, programs)
     except Exception:
         for program in programs:
@@ -171,4 +168,4 @@ def step():
 
 
 if __name__ == "__main__":
-    main(step)
+    main(show)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The gate's step for the examples of docs/consumers.md: runs each of them against a sandbox, for an account that
-# has authorized, one that never did, one that revoked, and with a WeChat that cannot be reached. Needs boto3 for
-# python3, curl, and Node.js with npm; .ci/run installs what is missing.
+# Runs each of the examples of docs/consumers.md against a sandbox, for an account that has authorized, one that never
+# did, one that revoked, and with a WeChat that cannot be reached. Needs boto3 for python3, curl, and Node.js with npm;
+# .ci/run installs what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -151,8 +151,7 @@ keeps_the_token_to_itself() {
 
 check_tools
 mkdir -p "$work/home"
-# Selected so that the features are those of `cargo test --workspace`, and what that built is used again.
-cargo build --workspace --locked --bin sandbox --example read_token
+cargo build --package sandbox --locked --bin sandbox --example read_token
 install_node_example
 start_sandbox
 

@@ -6,17 +6,19 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.parse
 
 import boto3
 from botocore.config import Config
 
 from programs import (
-    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, request, run, say, spawned, start_sandbox,
+    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, build_sandbox, request, run, say, spawned, stay_offline,
+    start_sandbox, until,
 )
 
 WORK = ROOT / "target" / "deployment"
-# The emulator, and what an operator has: just and the AWS CLI. .ci/run installs them.
+# The emulator, and what an operator has: just and the AWS CLI.
 TOOLS = ROOT / "target" / "gate-emulator" / "bin"
 STACK = "wechat-authorizer"
 # The sandbox's account that this is tried with.
@@ -193,6 +195,13 @@ class Deployment:
         if answer.status != 303:
             raise Failure(f"the start page answers {action} with {answer.status}")
 
+    def push_ticket(self):
+        """Until one is stored: a function keeps the secret that it has for a while, if that one can be one."""
+        def pushed():
+            self.press("ticket")
+            return self.platform_item("ticket#")
+        until("a ticket is stored", pushed, seconds=90, every=2)
+
     # ---- What there is to see.
 
     def table(self, output, **credentials):
@@ -246,3 +255,30 @@ class Deployment:
                 continue
             say(f"\nthe last lines of {group}:")
             say(self.mask("\n".join(lines)))
+
+
+def prepare():
+    """What must be there before anything starts."""
+    if not (ROOT / ".aws-sam" / "build" / "template.yaml").exists():
+        raise Failure("nothing is built: run sam build")
+    if not (TOOLS / "ministack").exists():
+        raise Failure("the emulator is not installed: bash .ci/run and just deploy-local do that")
+    WORK.mkdir(parents=True, exist_ok=True)
+    build_sandbox()
+    stay_offline()
+
+
+def with_stack(stack, steps):
+    """Starts the emulator, takes the steps, and ends every program. If a step fails, the last lines of each are shown."""
+    begun = time.monotonic()
+    try:
+        stack.start_emulator()
+        for step in steps:
+            step(stack)
+        say(f"  done in {time.monotonic() - begun:.0f} s")
+    except BaseException as error:
+        if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            stack.show_logs()
+        raise
+    finally:
+        stack.end()

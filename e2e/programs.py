@@ -1,4 +1,4 @@
-"""What the gate's steps in Python share: programs that are started and ended, requests, and facts."""
+"""What the programs of this folder share: programs that are started and ended, requests, and facts."""
 
 import http.client
 import os
@@ -79,6 +79,13 @@ def environment(**variables):
         "SAM_CLI_TELEMETRY": "0",
     }
     return {**kept, **offline, **variables}
+
+
+def stay_offline():
+    """From here on this process and what it starts ask nothing but this machine."""
+    offline = environment(NO_PROXY="*")
+    os.environ.clear()
+    os.environ.update(offline)
 
 
 def spawned(output, variables):
@@ -166,8 +173,7 @@ def request(method, address, path, headers=None, body=None, seconds=30):
 
 
 def build_sandbox():
-    """Selected among all of the workspace: that keeps the features, and with them what the tests have built."""
-    command = ["cargo", "build", "--quiet", "--workspace", "--locked", "--bin", "sandbox"]
+    command = ["cargo", "build", "--quiet", "--package", "sandbox", "--locked", "--bin", "sandbox"]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         raise Failure("the sandbox cannot be built")
 
@@ -187,11 +193,11 @@ def start_sandbox(port, log, *options):
         raise
 
 
-def main(step):
-    """Runs a step: its failure is one sentence and status 1."""
+def main(program):
+    """Runs a program: its failure is one sentence and status 1."""
     # Ended from outside, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        step()
+        program()
     except Failure as failure:
         sys.exit(f"FAILED: {failure}")

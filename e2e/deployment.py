@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The gate's step that deploys. What `sam build` left goes to an emulator of AWS with `sam deploy`, a merchant is
-walked through the deployed functions against the simulated WeChat, every function is run, and the stack is updated
-and deleted. With --keep it stops after the deployment and leaves everything running, to be tried in a browser.
+"""The proof by deployment. What `sam build` left goes to an emulator of AWS with `sam deploy`, a merchant is walked
+through the deployed functions against the simulated WeChat, every function is run, and the stack is updated and
+deleted.
 
 The emulator is ministack, which runs each function as a process of this machine, with the policies of its role. Where
 it differs from AWS, a comment that begins with "On AWS" says so. Besides those places it encrypts nothing, so that no
@@ -9,11 +9,9 @@ permission on the key is needed, has no certificate, throttles nothing, and deli
 nor changes to the bus.
 """
 
-import argparse
 import hashlib
 import html
 import json
-import os
 import re
 import signal
 import sys
@@ -25,10 +23,8 @@ from botocore.exceptions import ClientError
 
 # The tree stays clean.
 sys.dont_write_bytecode = True
-from programs import (
-    COMPONENT_APPID, ROOT, Failure, build_sandbox, environment, expect, fact, free_port, main, request, say, until,
-)
-from stack import ACCOUNT, STACK, TOOLS, WORK, Deployment
+from emulator import ACCOUNT, STACK, Deployment, prepare, with_stack
+from programs import COMPONENT_APPID, Failure, expect, fact, free_port, main, request, until
 
 KEY = {"authorizer_appid": ACCOUNT, "component_appid": COMPONENT_APPID}
 SETS = ["1", "2", "15"]
@@ -36,9 +32,6 @@ STATE = "order-4711.proof"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Ten minutes: five times what it takes.
 LIMIT = 600
-
-
-# ---- What is proved, in this order.
 
 
 def deploy(stack):
@@ -51,14 +44,6 @@ def deploy(stack):
     stack.start_wechat()
 
 
-def push_ticket(stack):
-    """Until one is stored: a function keeps the secret that it has for a while, if that one can be one."""
-    def pushed():
-        stack.press("ticket")
-        return stack.platform_item("ticket#")
-    until("a ticket is stored", pushed, seconds=90, every=2)
-
-
 def come_to_life(stack):
     """From a fresh stack to a platform that is ready."""
     answer = stack.api("GET", "/authorize")
@@ -67,7 +52,7 @@ def come_to_life(stack):
     stack.wechat.wait_for(r"^wechat +pushed component_verify_ticket (?!200)")
     expect(stack.platform_item("ticket#") is None, "a push is refused while the secret is the template's placeholder")
     stack.put_secret()
-    push_ticket(stack)
+    stack.push_ticket()
     fact("the secret is put, and a ticket that WeChat pushes is in the Platform table")
 
 
@@ -354,6 +339,8 @@ def delete(stack):
 
 def prove():
     """All of it, on ports that nobody uses."""
+    prepare()
+
     def give_up(*_):
         raise Failure(f"not done after {LIMIT} s")
     signal.signal(signal.SIGALRM, give_up)
@@ -367,92 +354,5 @@ def prove():
     ])
 
 
-def with_stack(stack, steps):
-    begun = time.monotonic()
-    try:
-        stack.start_emulator()
-        for step in steps:
-            step(stack)
-        say(f"  done in {time.monotonic() - begun:.0f} s")
-    except BaseException as error:
-        if not isinstance(error, (KeyboardInterrupt, SystemExit)):
-            stack.show_logs()
-        raise
-    finally:
-        stack.end()
-
-
-# ---- To be tried in a browser.
-
-
-def lead_browsers(stack):
-    """On AWS a browser reaches the API by https and WeChat's pages at WeChat. Here the functions with pages are
-    told of the emulator's address and the simulated WeChat, with variables that are no parameters of the template."""
-    stack.add_routes()
-    stack.finish_tables()
-    address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
-    for function in ("AuthorizeFunction", "CallbackFunction"):
-        name = stack.resources[function]
-        deployed = stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
-        stack.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {
-            **deployed["Variables"],
-            "PUBLIC_BASE_URL": f"{address.scheme}://{address.netloc}",
-            "WECHAT_PC_BASE_URL": f"http://{stack.wechat_address}",
-            "WECHAT_MOBILE_BASE_URL": f"http://{stack.wechat_address}",
-        }})
-    stack.start_wechat()
-    stack.put_secret()
-    push_ticket(stack)
-
-
-def stay(stack):
-    say(f"""
-  Open http://127.0.0.1:{stack.sandbox_port}/
-
-  The launch page is      {stack.outputs["AuthorizeUrl"]}
-  The simulated WeChat is http://{stack.wechat_address}
-  AWS is                  {stack.endpoint}, for example
-
-    export AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-    aws dynamodb scan --table-name {stack.outputs["AuthorizersTableName"]}
-    just doctor
-
-  A browser must take names under .localhost for this machine; Chrome and Firefox do.
-  The functions' log is in {(WORK / "emulator.log").relative_to(ROOT)}. Ctrl-C ends everything.
-""")
-    while all(program.process.poll() is None for program in stack.programs):
-        time.sleep(1)
-    raise Failure("a program has ended")
-
-
-def keep():
-    """Where a person expects them, or on other ports if those are taken."""
-    ports = [free_port(1, first=4566), free_port(3, first=9000)]
-    with_stack(Deployment(*ports), [lambda stack: stack.deploy(), lead_browsers, stay])
-
-
-def step():
-    arguments = argparse.ArgumentParser(description=__doc__.split(". ")[0])
-    arguments.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
-    arguments = arguments.parse_args()
-    if not (ROOT / ".aws-sam" / "build" / "template.yaml").exists():
-        raise Failure("nothing is built: run sam build")
-    WORK.mkdir(parents=True, exist_ok=True)
-    if not (TOOLS / "ministack").exists():
-        raise Failure("the emulator is not installed: .ci/run does that")
-    build_sandbox()
-    # From here on nothing but this machine is asked.
-    offline = environment(NO_PROXY="*")
-    os.environ.clear()
-    os.environ.update(offline)
-    if arguments.keep:
-        try:
-            keep()
-        except KeyboardInterrupt:
-            say("\nended")
-    else:
-        prove()
-
-
 if __name__ == "__main__":
-    main(step)
+    main(prove)
