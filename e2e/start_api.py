@@ -17,13 +17,13 @@ import sys
 import tarfile
 
 import boto3
-import docker
 
 # The tree stays clean.
 sys.dont_write_bytecode = True
+from docker_engine import NoEngine, host_address, start_engine
 from programs import (
     ARCHITECTURE, COMPONENT_APPID, ROOT, TARGET, Failure, Program,
-    build_sandbox, expect, free_port, main, request, run, say, start_sandbox, stay_offline, until,
+    build_sandbox, expect, free_port, main, request, run, say, start_sandbox, stay_offline,
 )
 
 WORK = ROOT / "target" / "start-api"
@@ -32,46 +32,6 @@ IMAGE = "wechat-authorizer-runtime"
 EVENT = "callback"
 # The account behind the event's code.
 ACCOUNT = "wx5a4db0c0ffee0001"
-
-
-class NoEngine(Exception):
-    """Why no Docker engine runs here."""
-
-
-def answering():
-    try:
-        engine = docker.from_env(timeout=60)
-        engine.ping()
-        return engine
-    except docker.errors.DockerException:
-        return None
-
-
-def start_engine():
-    """An engine, and the program if it was started here."""
-    if engine := answering():
-        return engine, None
-    if os.geteuid():
-        raise NoEngine("none answers, and only root can start one")
-    if not shutil.which("dockerd"):
-        say("installing docker.io")
-        try:
-            # With what it recommends: the firewall's tools are among that.
-            # With the machine's own environment: apt-get may need a proxy.
-            variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            for command in (["update", "-qq"], ["install", "-y", "-qq", "docker.io"]):
-                subprocess.run(["apt-get", *command], env=variables, check=True, timeout=300)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise NoEngine(f"docker.io cannot be installed: {error}") from error
-    program = Program("dockerd", ["dockerd"], WORK / "dockerd.log")
-    try:
-        return until("dockerd answers", lambda: program.check() or answering(), seconds=45, every=0.5), program
-    except BaseException as error:
-        program.end()
-        if not isinstance(error, Failure):
-            raise
-        last = program.printed().splitlines()[-1:]
-        raise NoEngine(f"{error} {' '.join(last)}") from error
 
 
 def libraries(file):
@@ -114,12 +74,11 @@ def event_request():
 
 def answer_event(engine, programs):
     image = make_image(engine)
-    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     port = free_port(4)
     # Containers come in by the bridge. Not only there: the sandbox's own addresses are 127.0.0.1.
     programs.append(start_sandbox(port, WORK / "sandbox.log", "--listen", "0.0.0.0"))
     sandbox = programs[-1]
-    run([TARGET / "debug" / "sandbox", "env", "--port", port, "--host", gateway], WORK / "env.json", 30)
+    run([TARGET / "debug" / "sandbox", "env", "--port", port, "--host", host_address(engine)], WORK / "env.json", 30)
     sandbox.wait_for(r"^wechat +pushed component_verify_ticket 200 ")
 
     address = f"127.0.0.1:{port + 3}"
@@ -149,7 +108,7 @@ def answer_event(engine, programs):
 def show():
     WORK.mkdir(parents=True, exist_ok=True)
     try:
-        engine, started = start_engine()
+        engine, started = start_engine(WORK / "dockerd.log")
     except NoEngine as error:
         say(f"  !! NOT SHOWN, no Docker engine ({error}): that sam local start-api answers a callback !!")
         return
