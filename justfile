@@ -23,6 +23,13 @@ test *ARGS:
 check:
     bash .ci/run
 
+# Locks the gate's Python tools anew after a change in .ci/requirements; `just lock --upgrade` takes the newest. Needs uv.
+lock *ARGS:
+    cd .ci/requirements && for name in tools scanner emulator; do \
+        uv pip compile --quiet --universal --python-version 3.11 --generate-hashes {{ ARGS }} \
+            --output-file $name.txt $name.in || exit; \
+    done
+
 # Builds what is deployed, for example `just build --config-env local`.
 build *ARGS:
     sam build {{ ARGS }}

@@ -39,22 +39,23 @@ install_programs() {
     fi
 }
 
-# install_packages FILE DIRECTORY: the pinned Python packages, in an environment of their own that is kept for the next
-# run while the pins are the same.
+# install_packages LOCK DIRECTORY: the packages of a lock file, in an environment of their own that is kept for the next
+# run while the lock is the same. A file with another hash is refused. The lock names every package, so pip adds none.
 install_packages() {
-    local pins=$1 directory=$2
-    cmp -s "$pins" "$directory/pins.txt" && return
+    local lock=$1 directory=$2
+    cmp -s "$lock" "$directory/lock.txt" && return
     rm -rf "$directory"
     python3 -m venv "$directory"
-    "$directory/bin/pip" install --quiet --disable-pip-version-check --requirement "$pins"
-    cp "$pins" "$directory/pins.txt"
+    "$directory/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$lock"
+    "$directory/bin/pip" check
+    cp "$lock" "$directory/lock.txt"
 }
 
 # What builds, deploys and emulates the stack.
 install_stack_tools() {
     install_programs cc venv
-    install_packages .ci/requirements.txt "$tools"
-    install_packages .ci/requirements-emulator.txt "$emulator"
+    install_packages .ci/requirements/tools.txt "$tools"
+    install_packages .ci/requirements/emulator.txt "$emulator"
     sam --version
     cargo lambda --version
     rustc --version
