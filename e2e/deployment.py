@@ -246,7 +246,7 @@ def examine(stack, ready):
     wrong = {check["name"]: check for check in answer["checks"] if not check["ok"]}
     expect(len(answer["checks"]) > len(wrong) and answer["ok"] == (not wrong)
            and all(check["detail"] for check in answer["checks"]) and all(check["fix"] for check in wrong.values()),
-           f"doctor checks {len(answer['checks'])} things, and says of each that is wrong how to mend it")
+           f"doctor checks {len(answer['checks'])} things, and says how to fix each that is wrong")
     # On AWS the API has a certificate. Here doctor is right: WeChat would not take these addresses.
     not_https = {"launch_page", "callback", "events_url"}
     shown = [f"{check['name']}: {check['detail']}" for check in wrong.values() if check["name"] not in not_https]

@@ -100,7 +100,7 @@ def import_accounts(arguments):
         in_vain = in_vain + 1 if counts["restored"] == 0 else 0
         if in_vain == 2:
             sys.exit("WeChat stopped the run. `just logs reconcile --start-time '1 hour ago'` says why, `just doctor` what to "
-                     "mend; then run this again, and it goes on where it stopped.")
+                     "fix; then run this again, and it goes on where it stopped.")
     if counts["failed"]:
         print(f"{counts['failed']} accounts are left. `just logs reconcile --start-time '1 hour ago'` names each, and says why.")
         sys.exit(1)
