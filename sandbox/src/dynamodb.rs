@@ -12,8 +12,10 @@ use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::log::Log;
+use crate::net::{self, Server};
 use crate::template;
-use crate::wire::{self, Endpoint, Request, Server, Wire};
+use crate::wire::{Endpoint, Request, Wire};
 
 /// Names another DynamoDB (`http://127.0.0.1:8000`) to use in place of the embedded one.
 const ENDPOINT_VARIABLE: &str = "TEST_DYNAMODB_ENDPOINT";
@@ -36,7 +38,7 @@ pub struct DynamoDb {
 
 impl DynamoDb {
     /// Starts it behind `listener` and creates both tables.
-    pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, verbose: bool) -> Self {
+    pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, log: Log) -> Self {
         let mut servers = Vec::new();
         let external = std::env::var(ENDPOINT_VARIABLE).ok();
         // A shared DynamoDB keeps the tables of many sandboxes apart by their names.
@@ -44,17 +46,17 @@ impl DynamoDb {
         let upstream = match external {
             Some(endpoint) => endpoint,
             None => {
-                let listener = crate::sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
-                let endpoint = crate::sandbox::origin(&listener);
+                let listener = net::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+                let endpoint = net::origin(&listener);
                 let database = Database::memory().expect("an in-memory database opens");
                 servers.push(Server::spawn(dynoxide::server::serve_on(listener, database)));
                 endpoint
             }
         };
         let upstream = proxy::Upstream::new(&upstream);
-        let wire = Wire::new("dynamodb", order, verbose);
-        let endpoint = crate::sandbox::origin(&listener);
-        servers.push(wire::serve(listener, proxy::router(wire.clone(), upstream.clone())));
+        let wire = Wire::new("dynamodb", order, log);
+        let endpoint = net::origin(&listener);
+        servers.push(net::serve(listener, proxy::router(wire.clone(), upstream.clone())));
         let dynamodb = Self {
             endpoint,
             authorizers_table: format!("authorizers{suffix}"),

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Answer, Instance, InvocationError, JsonInstance, Sandbox, gateway};
+use crate::gateway;
+use crate::instance::Answer;
+use crate::json_instance::InvocationError;
+use crate::sandbox::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS, Sandbox};
 
 /// The code of the Official Account that the event files name.
 const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
@@ -30,11 +33,6 @@ pub enum Outcome {
     Json(Result<Value, InvocationError>),
 }
 
-enum Function {
-    Http(Instance),
-    Json(JsonInstance),
-}
-
 impl EventFile {
     /// Reads a file; an error is a sentence for the terminal.
     pub fn read(path: &Path) -> Result<Self, String> {
@@ -43,8 +41,7 @@ impl EventFile {
         let event = serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let function = name.split(['-', '.']).next().unwrap_or_default();
-        if !["authorize", "callback", "doctor", "events", "reconcile", "refresh", "token"].contains(&function)
-        {
+        if !HTTP_FUNCTIONS.contains(&function) && !JSON_FUNCTIONS.contains(&function) {
             return Err(format!(
                 "{shown}: the name must start with the name of a function, as callback-no-code.json does"
             ));
@@ -81,15 +78,7 @@ impl EventFile {
 
     /// Hands the event to a cold instance of its function.
     pub async fn run(&self, sandbox: &Sandbox) -> Outcome {
-        let function = match self.function.as_str() {
-            "authorize" => Function::Http(sandbox.authorize()),
-            "callback" => Function::Http(sandbox.callback()),
-            "doctor" => Function::Json(sandbox.doctor()),
-            "events" => Function::Http(sandbox.events()),
-            "reconcile" => Function::Json(sandbox.reconcile()),
-            "refresh" => Function::Json(sandbox.refresh()),
-            _ => Function::Json(sandbox.token()),
-        };
+        let function = sandbox.function(&self.function).expect("the name was read as that of a function");
         match function {
             Function::Http(instance) => Outcome::Http(instance.invoke(self.event.clone()).await),
             Function::Json(instance) => Outcome::Json(instance.run(self.event.clone()).await),

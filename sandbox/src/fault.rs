@@ -7,8 +7,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::wechat::Refusal;
-use crate::wire::{Reply, error, json_or_text};
+use crate::message::{Reply, error, json_or_text};
 
 /// What an endpoint does instead of its work, or around it. The *effect* is what the request would have
 /// changed: a code that is used up, an item that is written.
@@ -33,16 +32,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// WeChat's way of failing: status 200, an `errcode`, and its usual `errmsg`.
-    pub fn errcode(errcode: i64) -> Self {
-        Self::Answer(Refusal::new(errcode).into())
-    }
-
-    /// The same with a message of the test's own.
-    pub fn errmsg(errcode: i64, errmsg: &str) -> Self {
-        Self::json(json!({"errcode": errcode, "errmsg": errmsg}))
-    }
-
     /// Any JSON as WeChat sends it: status 200, `text/plain`.
     pub fn json(answer: Value) -> Self {
         Self::Answer(Reply::new(StatusCode::OK, "text/plain", answer.to_string()))

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use wechat_authorizer::time::Clock;
 
-use crate::gateway::{self, HttpRequest};
+use crate::gateway::request::{HttpRequest, event};
 use crate::opaque;
 
 type Handled = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
@@ -78,7 +78,7 @@ impl Instance {
 
     /// Any request, through the event that API Gateway makes of it.
     pub async fn request(&self, request: impl Into<HttpRequest>) -> Answer {
-        self.invoke(gateway::event(&request.into(), self.clock.now().as_secs())).await
+        self.invoke(event(&request.into(), self.clock.now().as_secs())).await
     }
 
     /// One event file.

@@ -14,12 +14,16 @@
 //! - [`event_file`]: the files in `events/`, each with a sandbox in which it has something to do
 //! - [`template`]: what the deployed stack looks like, read from `template.yaml`
 
+mod date;
 pub mod dynamodb;
 pub mod event_file;
 pub mod fault;
 pub mod gateway;
 pub mod instance;
 pub mod json_instance;
+mod log;
+mod message;
+mod net;
 mod opaque;
 mod sandbox;
 pub mod template;
@@ -31,5 +35,7 @@ pub use fault::{Fault, Hold};
 pub use gateway::HttpRequest;
 pub use instance::{Answer, Instance};
 pub use json_instance::{InvocationError, JsonInstance};
-pub use sandbox::{Listen, Sandbox, bind, origin};
+pub use log::Log;
+pub use net::{bind, listen, origin};
+pub use sandbox::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS, Listen, Sandbox};
 pub use wechat::{Push, WeChat};

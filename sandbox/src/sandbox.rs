@@ -3,24 +3,22 @@
 mod functions;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_config::SdkConfig;
 use serde_json::json;
-use tokio::net::TcpListener;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::http;
 use wechat_authorizer::time::Clock;
 
 use crate::dynamodb::DynamoDb;
-use crate::gateway;
+use crate::log::Log;
+use crate::net::{self, Server};
 use crate::wechat::WeChat;
-use crate::wire::{self, Server};
+pub use functions::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS};
 
 /// A WeChat, a DynamoDB with both tables, and the environment in which the functions find them.
 #[derive(Clone)]
@@ -63,17 +61,17 @@ impl Sandbox {
 
     /// A platform that still waits for WeChat's first ticket.
     pub async fn start_without_ticket() -> Self {
-        Self::start_on(Listen::default(), false).await
+        Self::start_on(Listen::default(), Log::Nothing).await.expect("a port is free")
     }
 
-    /// The same elsewhere: on given ports, or on free ones where those are taken. `verbose` prints a line for each
-    /// request.
-    pub async fn start_on(listen: Listen, verbose: bool) -> Self {
+    /// The same elsewhere: on given ports, or on free ones where those are taken. Fails where this machine does not have the address.
+    pub async fn start_on(listen: Listen, log: Log) -> io::Result<Self> {
         let clock = Clock::default();
         let order = Arc::new(AtomicU64::new(0));
-        let wechat =
-            WeChat::start(bind(listen.address, listen.wechat).await, clock.clone(), order.clone(), verbose);
-        let dynamodb = DynamoDb::start(bind(listen.address, listen.dynamodb).await, order, verbose).await;
+        let listener = net::listen(listen.address, listen.wechat).await?;
+        let wechat = WeChat::start(listener, clock.clone(), order.clone(), log);
+        let listener = net::listen(listen.address, listen.dynamodb).await?;
+        let dynamodb = DynamoDb::start(listener, order, log).await;
         let variables = [
             ("AWS_ACCESS_KEY_ID", "sandbox".to_owned()),
             ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.endpoint.clone()),
@@ -88,23 +86,13 @@ impl Sandbox {
             ("WECHAT_PC_BASE_URL", wechat.base_url.clone()),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { clock, wechat, dynamodb, variables, _gateway: None }
+        Ok(Self { clock, wechat, dynamodb, variables, _gateway: None })
     }
 
     /// The same sandbox with another environment: an empty value unsets a variable, as the functions see it.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut sandbox = self.clone();
         sandbox.variables.insert(name.to_owned(), value.to_owned());
-        sandbox
-    }
-
-    /// The same sandbox behind an address of its own, as API Gateway gives it one: `PUBLIC_BASE_URL` leads to its
-    /// pages and its `events`.
-    pub async fn with_gateway(&self) -> Self {
-        let listener = bind(Ipv4Addr::LOCALHOST.into(), 0).await;
-        let mut sandbox = self.with("PUBLIC_BASE_URL", &origin(&listener));
-        let router = gateway::router(&sandbox.http_functions(), &sandbox.clock);
-        sandbox._gateway = Some(Arc::new(wire::serve(listener, router)));
         sandbox
     }
 
@@ -142,33 +130,6 @@ impl Sandbox {
 
     /// The AWS configuration of one instance, with connections of its own.
     pub fn sdk_config(&self) -> SdkConfig {
-        sdk_config(&self.dynamodb.endpoint, http::client())
+        net::sdk_config(&self.dynamodb.endpoint, http::client())
     }
-}
-
-pub(crate) fn sdk_config(endpoint: &str, client: reqwest::Client) -> SdkConfig {
-    let credentials = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(endpoint)
-        .retry_config(RetryConfig::standard())
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .http_client(http::aws_client(client))
-        .build()
-}
-
-/// Listens on `port`, or on a free one where it is taken.
-pub async fn bind(address: IpAddr, port: u16) -> TcpListener {
-    match TcpListener::bind((address, port)).await {
-        Ok(listener) => listener,
-        Err(_) => TcpListener::bind((address, 0)).await.expect("a port is free"),
-    }
-}
-
-/// Where this machine reaches a listener.
-pub fn origin(listener: &TcpListener) -> String {
-    let port = listener.local_addr().expect("a bound listener has an address").port();
-    format!("http://127.0.0.1:{port}")
 }

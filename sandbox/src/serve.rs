@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use reqwest::Url;
 use sandbox::wechat::Account;
-use sandbox::{Listen, Sandbox, gateway};
+use sandbox::{Listen, Log, Sandbox, gateway};
 use serde_json::json;
 
 use crate::schedule::Schedule;
@@ -21,7 +21,7 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
     let listener = sandbox::bind(address, port).await;
     let origin = sandbox::origin(&listener);
     let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: port.wrapping_add(2) };
-    let sandbox = Sandbox::start_on(listen, true).await.with("PUBLIC_BASE_URL", &origin);
+    let sandbox = Sandbox::start_on(listen, Log::Requests).await?.with("PUBLIC_BASE_URL", &origin);
     sandbox.wechat.set_launch_host("127.0.0.1", true);
     sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
     add_accounts(&sandbox);
@@ -49,7 +49,7 @@ pub(crate) async fn run_wechat(address: IpAddr, port: u16, events_url: Url) -> R
     let listener = sandbox::bind(address, port).await;
     let origin = sandbox::origin(&listener);
     let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: 0 };
-    let sandbox = Sandbox::start_on(listen, true).await;
+    let sandbox = Sandbox::start_on(listen, Log::Requests).await?;
     sandbox.wechat.set_launch_host(events_url.host_str().unwrap_or_default(), true);
     sandbox.wechat.set_events_url(Some(events_url.as_str()));
     add_accounts(&sandbox);

@@ -32,6 +32,16 @@ pub fn update_continuous_backups(resource: &str, table_name: &str) -> Value {
     json!({"TableName": table_name, "PointInTimeRecoverySpecification": specification})
 }
 
+/// A function's name in the template: `callback` is `CallbackFunction`.
+pub fn function(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{}{rest}", first.to_ascii_uppercase())
+    };
+    let words: String = name.split('_').map(capitalized).collect();
+    format!("{words}Function")
+}
+
 /// How long an invocation of a function may take.
 pub fn timeout(function: &str) -> Duration {
     let seconds = properties(function)["Timeout"].as_u64();

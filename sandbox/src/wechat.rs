@@ -1,223 +1,27 @@
 //! A WeChat that keeps WeChat's rules: lifetimes, overlaps, single-use codes, errcodes, consent pages.
+//!
+//! # Layout
+//!
+//! - [`WeChat`]: the controls of a test or a person; what is pushed, when, and how it was answered
+//! - `api`, `consent`: what the platform and the merchant meet
+//! - `ledger`: what WeChat knows, and the rules by which it changes
+//! - [`Push`], [`Delivery`], [`Refusal`], [`Account`]: the parts
 
 mod account;
 mod api;
 mod consent;
+mod controls;
 mod credentials;
 mod delivery;
 mod ledger;
+mod part;
 mod push;
+mod pushing;
 mod refusal;
 mod token;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-use axum::Router;
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use wechat_authorizer::time::Clock;
-
-use crate::opaque;
-use crate::wire::{self, Endpoint, Request, Server, Wire};
 pub use account::{Account, Kind, permission_name};
-use delivery::Pushes;
+pub use controls::WeChat;
 pub use delivery::{Delivery, PushedCode, When};
-use ledger::Ledger;
 pub use push::Push;
 pub use refusal::Refusal;
-
-/// The simulated WeChat and its controls.
-#[derive(Clone)]
-pub struct WeChat {
-    /// Where its API and its consent pages answer.
-    pub base_url: String,
-    /// The platform's appid.
-    pub component_appid: String,
-    clock: Clock,
-    ledger: Arc<Mutex<Ledger>>,
-    wire: Wire,
-    pushes: Pushes,
-    _server: Arc<Server>,
-}
-
-impl WeChat {
-    pub(crate) fn start(listener: TcpListener, clock: Clock, order: Arc<AtomicU64>, verbose: bool) -> Self {
-        let ledger = Arc::new(Mutex::new(Ledger::new()));
-        let wire = Wire::new("wechat", order, verbose);
-        let pushes = Pushes::new(verbose);
-        let base_url = crate::sandbox::origin(&listener);
-        let part =
-            Part { clock: clock.clone(), ledger: ledger.clone(), wire: wire.clone(), pushes: pushes.clone() };
-        let router = Router::new().merge(consent::router(part.clone())).fallback_service(api::router(part));
-        let server = Arc::new(wire::serve(listener, router));
-        let component_appid = credentials::COMPONENT_APPID.to_owned();
-        Self { base_url, component_appid, clock, ledger, wire, pushes, _server: server }
-    }
-
-    /// One endpoint by the last part of its path, as `api_query_auth`: to plan faults, to wait for
-    /// requests, to count them.
-    pub fn on(&self, endpoint: &str) -> Endpoint {
-        self.wire.endpoint(endpoint)
-    }
-
-    /// Every API request so far, in order.
-    pub fn requests(&self) -> Vec<Request> {
-        self.wire.requests()
-    }
-
-    /// The faults that are planned and not yet played, in words.
-    pub fn planned_faults(&self) -> Vec<String> {
-        self.wire.planned_faults()
-    }
-
-    /// Ends all faults.
-    pub fn clear_faults(&self) {
-        self.wire.clear_faults();
-    }
-
-    /// The platform's credentials as `COMPONENT_SECRET` wants them, while a change of the key is under way.
-    pub fn component_secret(&self) -> Value {
-        json!({
-            "component_appsecret": self.ledger().component_appsecret,
-            "token": credentials::TOKEN,
-            "encoding_aes_key": credentials::ENCODING_AES_KEY,
-            "previous_encoding_aes_key": credentials::PREVIOUS_ENCODING_AES_KEY,
-        })
-    }
-
-    /// Adds an account that can authorize the platform, and returns its appid.
-    pub fn add_account(&self, account: Account) -> String {
-        let appid = account.appid.clone();
-        self.ledger().accounts.insert(appid.clone(), account.into());
-        appid
-    }
-
-    /// All accounts, authorized or not.
-    pub fn accounts(&self) -> Vec<Account> {
-        self.ledger().accounts.values().map(|entry| entry.account.clone()).collect()
-    }
-
-    /// The account authorizes the platform, as after the consent page: returns the authorization code.
-    ///
-    /// A further authorization gets a refresh token of its own, and the one before dies.
-    pub fn authorize(&self, authorizer_appid: &str, permission_set_ids: &[i64]) -> String {
-        let now = self.clock.now().as_secs();
-        let mut ledger = self.ledger();
-        ledger.authorize(authorizer_appid, permission_set_ids, now);
-        ledger.mint_code(authorizer_appid, now)
-    }
-
-    /// The account changes the permission sets: a new code, the refresh token stays.
-    pub fn update(&self, authorizer_appid: &str, permission_set_ids: &[i64]) -> String {
-        let now = self.clock.now().as_secs();
-        let mut ledger = self.ledger();
-        ledger.update(authorizer_appid, permission_set_ids);
-        ledger.mint_code(authorizer_appid, now)
-    }
-
-    /// One more code for the authorization that stands: what a push may carry beside the redirect.
-    pub fn mint_code(&self, authorizer_appid: &str) -> String {
-        self.ledger().mint_code(authorizer_appid, self.clock.now().as_secs())
-    }
-
-    /// The account takes the authorization back.
-    pub fn revoke(&self, authorizer_appid: &str) {
-        self.ledger().revoke(authorizer_appid);
-    }
-
-    /// What the account grants the platform now; nothing if it is not authorized.
-    pub fn permission_set_ids(&self, authorizer_appid: &str) -> Vec<i64> {
-        let ledger = self.ledger();
-        ledger
-            .authorization(authorizer_appid)
-            .map_or(Vec::new(), |(_, granted)| granted.permission_set_ids.clone())
-    }
-
-    /// All access tokens of the account end before their time: they get 40001 from now on.
-    pub fn invalidate_access_tokens(&self, authorizer_appid: &str) {
-        self.ledger().invalidate_access_tokens(authorizer_appid);
-    }
-
-    /// Makes a new ticket, as WeChat does every ten minutes.
-    pub fn issue_ticket(&self) -> String {
-        let now = self.clock.now().as_secs();
-        self.ledger().issue_ticket(now)
-    }
-
-    /// Mints a component token that another service of the platform might have asked for: the one before
-    /// is superseded.
-    pub fn mint_component_token(&self) -> String {
-        let now = self.clock.now().as_secs();
-        self.ledger().mint_component_token(now)
-    }
-
-    /// Mints a pre_auth_code as `api_create_preauthcode` does.
-    pub fn mint_pre_auth_code(&self) -> String {
-        let now = self.clock.now().as_secs();
-        self.ledger().mint_pre_auth_code(now)
-    }
-
-    /// Switches the allow-list of addresses: off it, every call gets 61004.
-    pub fn allow_address(&self, allowed: bool) {
-        self.ledger().address_allowed = allowed;
-    }
-
-    /// Resets the AppSecret in the console: the old one is refused from now on. Returns the new one.
-    pub fn reset_appsecret(&self) -> String {
-        let mut ledger = self.ledger();
-        ledger.component_appsecret = opaque::hex(32);
-        let appsecret = ledger.component_appsecret.clone();
-        ledger.secrets.insert(appsecret.clone());
-        appsecret
-    }
-
-    /// Whether the caller's address is on the allow-list.
-    pub fn allows_address(&self) -> bool {
-        self.ledger().address_allowed
-    }
-
-    /// Sets 授权发起页域名: the host that launch pages and redirects must have, and whether the PC page
-    /// insists that the visitor comes from it.
-    pub fn set_launch_host(&self, host: &str, check_referer: bool) {
-        let mut ledger = self.ledger();
-        host.clone_into(&mut ledger.launch_host);
-        ledger.check_referer = check_referer;
-    }
-
-    /// The refresh token that WeChat accepts for an account now.
-    pub fn refresh_token(&self, authorizer_appid: &str) -> Option<String> {
-        let ledger = self.ledger();
-        let authorization = ledger.accounts.get(authorizer_appid)?.authorization.as_ref()?;
-        Some(authorization.refresh_token.clone())
-    }
-
-    /// Whether a business call of the account with this access token works now.
-    pub fn accepts(&self, authorizer_access_token: &str) -> bool {
-        self.ledger().check_authorizer_token(authorizer_access_token, self.clock.now().as_secs()).is_ok()
-    }
-
-    /// Everything secret that was ever made here, and every code that was sent here: no log line and no page may show any of it.
-    pub fn secrets(&self) -> Vec<String> {
-        self.ledger().secrets.iter().cloned().collect()
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().expect("not poisoned")
-    }
-}
-
-/// What the handlers share.
-#[derive(Clone)]
-struct Part {
-    clock: Clock,
-    ledger: Arc<Mutex<Ledger>>,
-    wire: Wire,
-    pushes: Pushes,
-}
-
-impl Part {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().expect("not poisoned")
-    }
-}

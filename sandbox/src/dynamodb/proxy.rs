@@ -10,7 +10,9 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::wire::{self, Connection, Reply, Request, Wire};
+use crate::message::{Reply, Request, json_or_text};
+use crate::net::{self, Connection};
+use crate::wire::Wire;
 
 /// The DynamoDB behind the proxy.
 #[derive(Clone)]
@@ -25,7 +27,7 @@ impl Upstream {
     }
 
     pub(super) fn sdk_config(&self) -> SdkConfig {
-        crate::sandbox::sdk_config(&self.endpoint, self.client.clone())
+        net::sdk_config(&self.endpoint, self.client.clone())
     }
 
     pub(super) async fn call(&self, operation: &str, request: Value) -> Value {
@@ -45,7 +47,7 @@ impl Upstream {
             .map(|(name, value)| (name, value.try_into().expect("a header value"))),
         );
         let reply = self.forward(headers, request.to_string().into()).await;
-        let answer = wire::json_or_text(&reply.body);
+        let answer = json_or_text(&reply.body);
         assert!(reply.status.is_success(), "DynamoDB refused {operation}: {answer}");
         answer
     }

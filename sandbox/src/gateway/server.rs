@@ -10,23 +10,33 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use wechat_authorizer::time::Clock;
 
-use super::{HttpRequest, event};
+use super::request::{HttpRequest, event};
 use crate::instance::{Answer, Instance};
 use crate::template;
 
 /// API Gateway takes bodies up to this many bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// The routes of the template, each with its function. Prints a line for each request.
-pub fn router(functions: &[(&str, Instance)], clock: &Clock) -> Router {
+/// The routes of the template, each with its function. Prints a line for each visit; a push gets its line from
+/// whoever sends it.
+pub fn router(functions: &[(impl AsRef<str>, Instance)], clock: &Clock) -> Router {
     let mut router = Router::new();
     for (resource, instance) in functions {
-        for (method, path) in template::routes(resource) {
+        let is_push = resource.as_ref() == template::function("events");
+        for (method, path) in template::routes(resource.as_ref()) {
             let method = Method::from_bytes(method.as_bytes()).expect("the template names HTTP methods");
             let filter = MethodFilter::try_from(method).expect("a method that axum routes");
             let (instance, clock) = (instance.clone(), clock.clone());
             let handler = async move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-                answer(instance, clock, method, uri, headers, body).await
+                let (text, started) = (format!("{method} {}", uri.path()), Instant::now());
+                let answer = answer(instance, clock, method, uri, headers, body).await;
+                if !is_push {
+                    println!("platform  {text} {} {} ms", answer.status, started.elapsed().as_millis());
+                }
+                if let Some(error) = &answer.error {
+                    println!("platform  {text} {error}");
+                }
+                Response::from(answer)
             };
             router = router.route(&path, on(filter, handler));
         }
@@ -41,8 +51,7 @@ async fn answer(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let started = Instant::now();
+) -> Answer {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let request = HttpRequest {
         method: method.to_string(),
@@ -51,12 +60,7 @@ async fn answer(
         headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
         body: body.to_vec(),
     };
-    let answer = instance.invoke(event(&request, clock.now().as_secs())).await;
-    println!("platform  {method} {} {} {} ms", uri.path(), answer.status, started.elapsed().as_millis());
-    if let Some(error) = &answer.error {
-        println!("platform  {error}");
-    }
-    answer.into()
+    instance.invoke(event(&request, clock.now().as_secs())).await
 }
 
 impl From<Answer> for Response {

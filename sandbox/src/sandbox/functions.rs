@@ -1,5 +1,6 @@
 //! Cold instances of the functions, with the time limits of the template.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use lambda_http::lambda_runtime::Diagnostic;
@@ -7,110 +8,103 @@ use lambda_http::{Body, Error, LambdaEvent, Request, Response};
 use serde::Serialize;
 use serde_json::Value;
 use wechat_authorizer::config::Config;
+use wechat_authorizer::http;
 use wechat_authorizer::services::Services;
-use wechat_authorizer::{authorize, callback, doctor, events, http, reconcile, refresh, token};
 
-use super::{Sandbox, sdk_config};
+use super::Sandbox;
 use crate::instance::Instance;
 use crate::json_instance::JsonInstance;
-use crate::template;
+use crate::{gateway, net, template};
+
+/// A cold instance of any function.
+#[derive(Clone)]
+pub enum Function {
+    /// It answers HTTP.
+    Http(Instance),
+    /// It is invoked with JSON.
+    Json(JsonInstance),
+}
+
+/// Writes what is the same for every function. Its module in the product has the same name, an `App` that a cold start
+/// makes, and `handle`, which answers one event.
+macro_rules! functions {
+    (http: $($http:ident)*; json: $($json:ident)*;) => {
+        /// The names of the functions behind the HTTP API.
+        pub const HTTP_FUNCTIONS: &[&str] = &[$(stringify!($http)),*];
+
+        /// The names of the functions that are invoked with JSON.
+        pub const JSON_FUNCTIONS: &[&str] = &[$(stringify!($json)),*];
+
+        impl Sandbox {
+            $(functions!(@cold http Instance $http);)*
+            $(functions!(@cold json JsonInstance $json);)*
+
+            /// A cold instance of the function with this name.
+            pub fn function(&self, name: &str) -> Option<Function> {
+                match name {
+                    $(stringify!($http) => Some(Function::Http(self.$http())),)*
+                    $(stringify!($json) => Some(Function::Json(self.$json())),)*
+                    _ => None,
+                }
+            }
+
+            /// A cold instance of each function behind the HTTP API, by its name in the template.
+            pub fn http_functions(&self) -> Vec<(String, Instance)> {
+                vec![$((template::function(stringify!($http)), self.$http())),*]
+            }
+        }
+    };
+    (@cold $kind:ident $instance:ident $name:ident) => {
+        #[doc = concat!("A cold instance of `", stringify!($name), "`.")]
+        pub fn $name(&self) -> $instance {
+            let app = Arc::new(self.cold(wechat_authorizer::$name::App::new));
+            self.$kind(stringify!($name), move |event| {
+                let app = app.clone();
+                async move { wechat_authorizer::$name::handle(&app, event).await }
+            })
+        }
+    };
+}
+
+functions! {
+    http: authorize callback events;
+    json: refresh reconcile token doctor;
+}
 
 impl Sandbox {
-    /// A cold instance of `authorize`.
-    pub fn authorize(&self) -> Instance {
-        let app = Arc::new(self.cold(authorize::App::new));
-        self.instance("AuthorizeFunction", move |request| {
-            let app = app.clone();
-            async move { authorize::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of `callback`.
-    pub fn callback(&self) -> Instance {
-        let app = Arc::new(self.cold(callback::App::new));
-        self.instance("CallbackFunction", move |request| {
-            let app = app.clone();
-            async move { callback::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of `events`.
-    pub fn events(&self) -> Instance {
-        let app = Arc::new(self.cold(events::App::new));
-        self.instance("EventsFunction", move |request| {
-            let app = app.clone();
-            async move { events::handle(&app, request).await }
-        })
-    }
-
-    /// A cold instance of each function behind the HTTP API, by its name in the template.
-    pub fn http_functions(&self) -> [(&'static str, Instance); 3] {
-        [
-            ("AuthorizeFunction", self.authorize()),
-            ("CallbackFunction", self.callback()),
-            ("EventsFunction", self.events()),
-        ]
-    }
-
-    /// A cold instance of `refresh`.
-    pub fn refresh(&self) -> JsonInstance {
-        let app = Arc::new(self.cold(refresh::App::new));
-        self.json_instance("RefreshFunction", move |event| {
-            let app = app.clone();
-            async move { refresh::handle(&app, event).await }
-        })
-    }
-
-    /// A cold instance of `reconcile`.
-    pub fn reconcile(&self) -> JsonInstance {
-        let app = Arc::new(self.cold(reconcile::App::new));
-        self.json_instance("ReconcileFunction", move |event| {
-            let app = app.clone();
-            async move { reconcile::handle(&app, event).await }
-        })
-    }
-
-    /// A cold instance of `token`.
-    pub fn token(&self) -> JsonInstance {
-        let app = Arc::new(self.cold(token::App::new));
-        self.json_instance("TokenFunction", move |event| {
-            let app = app.clone();
-            async move { token::handle(&app, event).await }
-        })
-    }
-
-    /// A cold instance of `doctor`.
-    pub fn doctor(&self) -> JsonInstance {
-        let app = Arc::new(self.cold(doctor::App::new));
-        self.json_instance("DoctorFunction", move |event| {
-            let app = app.clone();
-            async move { doctor::handle(&app, event).await }
-        })
-    }
-
     /// A cold instance of `callback` with other variables.
     pub fn callback_with(&self, variables: &[(&str, &str)]) -> Instance {
         let with = |sandbox: Self, (name, value): &(&str, &str)| sandbox.with(name, value);
         variables.iter().fold(self.clone(), with).callback()
     }
 
+    /// The same sandbox behind an address of its own, as API Gateway gives it one: `PUBLIC_BASE_URL` leads to its
+    /// pages and its `events`.
+    pub async fn with_gateway(&self) -> Self {
+        let listener = net::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
+        let mut sandbox = self.with("PUBLIC_BASE_URL", &net::origin(&listener));
+        let router = gateway::router(&sandbox.http_functions(), &sandbox.clock);
+        sandbox._gateway = Some(Arc::new(net::serve(listener, router)));
+        sandbox
+    }
+
     /// What a cold start makes: a function's `App` with clients of its own.
     fn cold<App>(&self, new: impl Fn(&Config, Services) -> App) -> App {
         let (config, http) = (self.config(), http::client());
-        let aws = sdk_config(&self.dynamodb.endpoint, http.clone());
+        let aws = net::sdk_config(&self.dynamodb.endpoint, http.clone());
         new(&config, Services::new(&config, &aws, http, self.clock.clone()))
     }
 
-    fn instance<F>(&self, resource: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance
+    fn http<F>(&self, name: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance
     where
         F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
     {
-        Instance::new(template::timeout(resource), self.clock.clone(), handler)
+        Instance::new(template::timeout(&template::function(name)), self.clock.clone(), handler)
     }
 
-    fn json_instance<F, Answer, Failure>(
+    fn json<F, Answer, Failure>(
         &self,
-        resource: &str,
+        name: &str,
         handler: impl Fn(LambdaEvent<Value>) -> F + Send + Sync + 'static,
     ) -> JsonInstance
     where
@@ -118,6 +112,6 @@ impl Sandbox {
         Answer: Serialize,
         Failure: Into<Diagnostic>,
     {
-        JsonInstance::new(template::timeout(resource), handler)
+        JsonInstance::new(template::timeout(&template::function(name)), handler)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Query};
@@ -11,10 +10,14 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::account::func_info;
+use super::credentials;
 use super::ledger::{Ledger, PRE_AUTH_CODE_LIFE};
+use super::part::Part;
+use super::refusal::Refusal;
 use super::token::LIFE;
-use super::{Part, Refusal, credentials};
-use crate::wire::{Connection, Reply, Request};
+use crate::date::http_date;
+use crate::message::{Reply, Request};
+use crate::net::Connection;
 
 pub(super) fn router(part: Part) -> Router {
     Router::new().fallback(
@@ -55,8 +58,7 @@ async fn answer(
         }
     };
     let mut response = wire.answer(request, connection, effect).await;
-    let date = DateTime::from_secs(received_at).fmt(DateTimeFormat::HttpDate).expect("a date");
-    let date = date.try_into().expect("a header value");
+    let date = http_date(received_at).try_into().expect("a header value");
     response.headers_mut().entry(header::DATE).or_insert(date);
     response
 }

@@ -11,8 +11,9 @@ use axum::routing::get;
 
 use super::account::{Kind, permission_name};
 use super::delivery::{self, PushedCode};
+use super::ledger::Ledger;
+use super::part::Part;
 use super::push::Push;
-use super::{Ledger, Part};
 use request::{Consent, Refused};
 
 /// Where the link for desktops leads.

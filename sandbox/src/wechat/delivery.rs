@@ -7,8 +7,8 @@ use axum::http::header;
 use reqwest::Url;
 use tokio::sync::watch;
 
-use super::WeChat;
 use super::push::{Push, authorization};
+use crate::log::Log;
 
 /// One push and how it was answered.
 #[derive(Clone, Debug)]
@@ -52,67 +52,6 @@ pub enum PushedCode {
     Own,
 }
 
-impl WeChat {
-    /// Sets 授权事件接收URL. Without one nothing is pushed.
-    pub fn set_events_url(&self, url: Option<&str>) {
-        self.pushes.settings().events_url = url.map(str::to_owned);
-    }
-
-    /// How pushes accompany redirects from now on. At first they are sent at once, with the same code.
-    pub fn accompany_redirects(&self, when: When, code: PushedCode) {
-        self.pushes.settings().beside_redirect = (when, code);
-    }
-
-    /// How pushes accompany redirects.
-    pub fn beside_redirect(&self) -> (When, PushedCode) {
-        self.pushes.beside_redirect()
-    }
-
-    /// Posts a push to the events URL, once: WeChat promises no second attempt. None without a URL.
-    pub async fn deliver(&self, push: Push) -> Option<Delivery> {
-        self.pushes.deliver(push).await
-    }
-
-    /// Every push that was answered, or not answered in time, in that order.
-    pub fn deliveries(&self) -> Vec<Delivery> {
-        self.pushes.0.deliveries.borrow().clone()
-    }
-
-    /// Returns once `count` pushes have been answered since the start.
-    pub async fn delivered(&self, count: usize) {
-        let mut deliveries = self.pushes.0.deliveries.subscribe();
-        deliveries.wait_for(|deliveries| deliveries.len() >= count).await.expect("it outlives the wait");
-    }
-
-    /// Delivers a new ticket if the last one was issued ten minutes ago, or the platform has asked for one.
-    pub async fn push_due_ticket(&self) -> Option<Delivery> {
-        if !self.ledger().is_ticket_due(self.clock.now().as_secs()) {
-            return None;
-        }
-        let push = self.push_ticket();
-        self.deliver(push).await
-    }
-
-    /// The account changes the permission sets in its own console. Nothing is pushed where they are the same.
-    pub async fn update_and_push(
-        &self,
-        authorizer_appid: &str,
-        permission_set_ids: &[i64],
-    ) -> Option<Delivery> {
-        if self.permission_set_ids(authorizer_appid) == permission_set_ids {
-            return None;
-        }
-        let code = self.update(authorizer_appid, permission_set_ids);
-        self.deliver(self.push_updateauthorized(authorizer_appid, &code, None)).await
-    }
-
-    /// The account takes the authorization back in its own console.
-    pub async fn revoke_and_push(&self, authorizer_appid: &str) -> Option<Delivery> {
-        self.revoke(authorizer_appid);
-        self.deliver(self.push_unauthorized(authorizer_appid)).await
-    }
-}
-
 /// The sender of pushes; clones share the record.
 #[derive(Clone)]
 pub(super) struct Pushes(Arc<Inner>);
@@ -121,27 +60,27 @@ struct Inner {
     client: reqwest::Client,
     settings: Mutex<Settings>,
     deliveries: watch::Sender<Vec<Delivery>>,
-    verbose: bool,
+    log: Log,
 }
 
-struct Settings {
-    events_url: Option<String>,
-    beside_redirect: (When, PushedCode),
+pub(super) struct Settings {
+    pub(super) events_url: Option<String>,
+    pub(super) beside_redirect: (When, PushedCode),
 }
 
 impl Pushes {
-    pub(super) fn new(verbose: bool) -> Self {
+    pub(super) fn new(log: Log) -> Self {
         let settings = Settings { events_url: None, beside_redirect: (When::AtOnce, PushedCode::Same) };
         Self(Arc::new(Inner {
             // Gives up after five seconds, as WeChat does.
             client: wechat_authorizer::http::client(),
             settings: Mutex::new(settings),
             deliveries: watch::Sender::new(Vec::new()),
-            verbose,
+            log,
         }))
     }
 
-    fn settings(&self) -> MutexGuard<'_, Settings> {
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         self.0.settings.lock().expect("not poisoned")
     }
 
@@ -149,7 +88,7 @@ impl Pushes {
         self.settings().beside_redirect
     }
 
-    async fn deliver(&self, push: Push) -> Option<Delivery> {
+    pub(super) async fn deliver(&self, push: Push) -> Option<Delivery> {
         let url = self.settings().events_url.clone()?;
         let request = push.request();
         let url = format!("{url}{}{}", if url.contains('?') { '&' } else { '?' }, request.query);
@@ -167,12 +106,17 @@ impl Pushes {
             Err(_) => (None, String::new()),
         };
         let delivery = Delivery { info_type: push.info_type(), status, body, duration: started.elapsed() };
-        if self.0.verbose {
+        if self.0.log >= Log::Pushes {
             let status = delivery.status.map_or("no answer".to_owned(), |status| status.to_string());
             println!("wechat    pushed {} {status} {} ms", delivery.info_type, delivery.duration.as_millis());
         }
         self.0.deliveries.send_modify(|deliveries| deliveries.push(delivery.clone()));
         Some(delivery)
+    }
+
+    /// The record of all that were answered or not.
+    pub(super) fn deliveries(&self) -> &watch::Sender<Vec<Delivery>> {
+        &self.0.deliveries
     }
 
     /// Sends the push about an authorization when it is time. Returns when the browser may go on.

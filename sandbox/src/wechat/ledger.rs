@@ -1,16 +1,18 @@
 //! What WeChat knows, and the rules by which it changes.
 
+mod authorization;
 mod calls;
 mod code;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::account::Account;
+use super::account::{Account, Kind};
+use super::credentials;
+use super::refusal::Refusal;
 use super::token::Tokens;
-use super::{Kind, Refusal, credentials};
 use crate::opaque;
 use calls::Calls;
-use code::Code;
+use code::Codes;
 pub(super) use code::{DEMO_MINI_PROGRAM, DEMO_OFFICIAL_ACCOUNT};
 
 /// How long a ticket is accepted, in seconds.
@@ -21,9 +23,6 @@ const TICKET_EVERY: i64 = 600;
 
 /// The ticket in the event file of one.
 const EVENT_FILE_TICKET: &str = "ticket@@@sandbox-5a4db0c71c4e7";
-
-/// The access token in the event file of one that WeChat refused.
-const EVENT_FILE_ACCESS_TOKEN: &str = "sandbox-official-account-5a4db0cacce55";
 
 /// How long a pre_auth_code lives, in seconds.
 pub(super) const PRE_AUTH_CODE_LIFE: i64 = 1800;
@@ -49,7 +48,7 @@ pub(super) struct Ledger {
     token_owners: HashMap<String, String>,
     /// Until when each is accepted.
     pre_auth_codes: HashMap<String, i64>,
-    codes: HashMap<String, Code>,
+    codes: Codes,
 }
 
 /// An account and its authorization of the platform.
@@ -96,7 +95,7 @@ impl Ledger {
             component_tokens: Tokens::default(),
             token_owners: HashMap::new(),
             pre_auth_codes: HashMap::new(),
-            codes: HashMap::new(),
+            codes: Codes::default(),
         };
         ledger.add_demo_accounts();
         ledger
@@ -165,63 +164,6 @@ impl Ledger {
     /// A pre_auth_code completes one authorization.
     pub(super) fn spend_pre_auth_code(&mut self, code: &str) {
         self.pre_auth_codes.remove(code);
-    }
-
-    /// A new authorization: its refresh token replaces the one before.
-    pub(super) fn authorize(&mut self, appid: &str, permission_set_ids: &[i64], now: i64) {
-        let refresh_token = self.secret(opaque::prefixed("refreshtoken", 43));
-        let authorization = Authorization {
-            auth_time: now,
-            refresh_token,
-            permission_set_ids: permission_set_ids.to_vec(),
-            exchanged: false,
-        };
-        self.entry(appid).authorization = Some(authorization);
-    }
-
-    /// Other permission sets for the authorization that stands.
-    pub(super) fn update(&mut self, appid: &str, permission_set_ids: &[i64]) {
-        let authorization =
-            self.entry(appid).authorization.as_mut().expect("a test updates what is authorized");
-        authorization.permission_set_ids = permission_set_ids.to_vec();
-    }
-
-    /// The authorization and its tokens end at once.
-    pub(super) fn revoke(&mut self, appid: &str) {
-        let entry = self.entry(appid);
-        entry.authorization = None;
-        entry.access_tokens = Tokens::default();
-    }
-
-    pub(super) fn invalidate_access_tokens(&mut self, appid: &str) {
-        self.entry(appid).access_tokens.invalidate();
-    }
-
-    /// An access token of an account that stands authorized.
-    pub(super) fn mint_access_token(&mut self, appid: &str, now: i64) -> String {
-        // The first of the event files' account is fixed, so that one of them can name it.
-        let first =
-            appid == DEMO_OFFICIAL_ACCOUNT && !self.token_owners.contains_key(EVENT_FILE_ACCESS_TOKEN);
-        let token = if first { EVENT_FILE_ACCESS_TOKEN.to_owned() } else { opaque::token(138) };
-        let token = self.secret(token);
-        self.token_owners.insert(token.clone(), appid.to_owned());
-        self.entry(appid).access_tokens.add(token.clone(), now);
-        token
-    }
-
-    pub(super) fn check_authorizer_token(&self, token: &str, now: i64) -> Result<(), Refusal> {
-        if self.component_tokens.contains(token) {
-            return Err(Refusal::new(61015));
-        }
-        let owner = self.token_owners.get(token).ok_or_else(|| Refusal::new(40001))?;
-        self.accounts[owner].access_tokens.check(token, now)
-    }
-
-    /// The authorization of an account; 61003 where there is none.
-    pub(super) fn authorization(&self, appid: &str) -> Result<(&Account, &Authorization), Refusal> {
-        let entry = self.accounts.get(appid).ok_or_else(|| Refusal::new(61003))?;
-        let authorization = entry.authorization.as_ref().ok_or_else(|| Refusal::new(61003))?;
-        Ok((&entry.account, authorization))
     }
 
     fn entry(&mut self, appid: &str) -> &mut Entry {

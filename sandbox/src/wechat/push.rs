@@ -2,8 +2,8 @@
 
 mod cipher;
 
-use super::{WeChat, credentials};
-use crate::gateway::HttpRequest;
+use super::credentials;
+use crate::gateway::request::HttpRequest;
 use crate::opaque;
 
 /// How long the code in a push lives, in seconds.
@@ -30,44 +30,6 @@ enum Message {
     Xml(String),
 }
 
-impl WeChat {
-    /// A push of a new ticket.
-    pub fn push_ticket(&self) -> Push {
-        let ticket = self.issue_ticket();
-        self.push("component_verify_ticket", vec![("ComponentVerifyTicket", ticket)])
-    }
-
-    /// A push that an account authorized the platform. The code is one of [`WeChat::authorize`] or
-    /// [`WeChat::mint_code`].
-    pub fn push_authorized(&self, authorizer_appid: &str, code: &str, pre_auth_code: Option<&str>) -> Push {
-        self.push("authorized", authorization(authorizer_appid, code, pre_auth_code))
-    }
-
-    /// A push that an account changed what the platform may do.
-    pub fn push_updateauthorized(
-        &self,
-        authorizer_appid: &str,
-        code: &str,
-        pre_auth_code: Option<&str>,
-    ) -> Push {
-        self.push("updateauthorized", authorization(authorizer_appid, code, pre_auth_code))
-    }
-
-    /// A push that an account took its authorization back.
-    pub fn push_unauthorized(&self, authorizer_appid: &str) -> Push {
-        self.push("unauthorized", vec![("AuthorizerAppid", authorizer_appid.to_owned())])
-    }
-
-    /// A push of any message, which is sent as it is, its `CreateTime` too.
-    pub fn push_message(&self, xml: &str) -> Push {
-        Push::new(Message::Xml(xml.to_owned()), self.clock.now().as_secs())
-    }
-
-    fn push(&self, info_type: &'static str, fields: Vec<(&'static str, String)>) -> Push {
-        Push::of(info_type, fields, self.clock.now().as_secs())
-    }
-}
-
 /// The fields of `authorized` and `updateauthorized`.
 pub(super) fn authorization(
     authorizer_appid: &str,
@@ -83,6 +45,11 @@ pub(super) fn authorization(
 impl Push {
     pub(super) fn of(info_type: &'static str, fields: Vec<(&'static str, String)>, now: i64) -> Self {
         Self::new(Message::Info { info_type, fields }, now)
+    }
+
+    /// A message that is sent as it is.
+    pub(super) fn of_xml(xml: &str, now: i64) -> Self {
+        Self::new(Message::Xml(xml.to_owned()), now)
     }
 
     fn new(message: Message, now: i64) -> Self {

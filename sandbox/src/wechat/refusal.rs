@@ -3,8 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
+use crate::fault::Fault;
+use crate::message::Reply;
 use crate::opaque;
-use crate::wire::Reply;
 
 /// The address that WeChat sees every caller have.
 pub(super) const CLIENT_ADDRESS: &str = "203.0.113.7";
@@ -36,6 +37,18 @@ impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         let body = json!({"errcode": refusal.errcode, "errmsg": refusal.errmsg});
         Self::new(StatusCode::OK, "text/plain", body.to_string())
+    }
+}
+
+impl Fault {
+    /// WeChat's way of failing: status 200, an `errcode`, and its usual `errmsg`.
+    pub fn errcode(errcode: i64) -> Self {
+        Self::Answer(Refusal::new(errcode).into())
+    }
+
+    /// The same with a message of the test's own.
+    pub fn errmsg(errcode: i64, errmsg: &str) -> Self {
+        Self::json(json!({"errcode": errcode, "errmsg": errmsg}))
     }
 }
 

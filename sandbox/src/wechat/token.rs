@@ -1,6 +1,6 @@
 //! Access tokens: two hours, and five minutes of overlap when a new one is made.
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// How long an access token lives, in seconds.
 pub(super) const LIFE: i64 = 7200;

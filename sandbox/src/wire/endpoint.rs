@@ -1,25 +1,28 @@
 //! A test's handle on one endpoint.
 
-use super::{Planned, Request, Wire};
+use super::plan::{Matching, Plan};
+use super::record::Record;
 use crate::fault::{Fault, Gate, Hold};
+use crate::message::Request;
 
 /// One endpoint of a server: what it was asked, and what it shall do wrong. Faults are played in the order
 /// in which they were planned.
 #[derive(Clone)]
 pub struct Endpoint {
-    wire: Wire,
-    endpoint: String,
-    containing: String,
+    record: Record,
+    plan: Plan,
+    matching: Matching,
 }
 
 impl Endpoint {
-    pub(super) fn new(wire: Wire, endpoint: &str) -> Self {
-        Self { wire, endpoint: endpoint.to_owned(), containing: String::new() }
+    pub(super) fn new(record: Record, plan: Plan, endpoint: &str) -> Self {
+        let matching = Matching { endpoint: endpoint.to_owned(), containing: String::new() };
+        Self { record, plan, matching }
     }
 
     /// Only the requests whose body, as compact JSON, contains `text`.
     pub fn containing(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.containing);
+        text.clone_into(&mut self.matching.containing);
         self
     }
 
@@ -30,13 +33,7 @@ impl Endpoint {
 
     /// The next `times` requests meet the fault.
     pub fn times(&self, times: usize, fault: Fault) {
-        let planned = Planned {
-            endpoint: self.endpoint.clone(),
-            containing: self.containing.clone(),
-            fault,
-            left: times,
-        };
-        self.wire.0.faults.lock().expect("not poisoned").push(planned);
+        self.plan.add(&self.matching, times, fault);
     }
 
     /// Every request meets the fault, until the faults are cleared.
@@ -60,25 +57,20 @@ impl Endpoint {
 
     /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
-        self.wire.0.requests.borrow().iter().filter(|request| self.matches(request)).cloned().collect()
+        self.record.read(|requests| self.matching(requests).cloned().collect())
     }
 
     /// How many requests there were so far.
     pub fn count(&self) -> usize {
-        self.wire.0.requests.borrow().iter().filter(|request| self.matches(request)).count()
+        self.record.read(|requests| self.matching(requests).count())
     }
 
     /// Returns once `count` requests have arrived since the start.
     pub async fn arrived(&self, count: usize) {
-        let mut requests = self.wire.0.requests.subscribe();
-        let enough = |requests: &Vec<Request>| {
-            requests.iter().filter(|request| self.matches(request)).count() >= count
-        };
-        requests.wait_for(enough).await.expect("the record outlives the wait");
+        self.record.wait_for(|requests| self.matching(requests).count() >= count).await;
     }
 
-    fn matches(&self, request: &Request) -> bool {
-        self.endpoint == request.endpoint
-            && (self.containing.is_empty() || request.body.to_string().contains(&self.containing))
+    fn matching<'a>(&'a self, requests: &'a [Request]) -> impl Iterator<Item = &'a Request> {
+        requests.iter().filter(|request| self.matching.matches(request))
     }
 }

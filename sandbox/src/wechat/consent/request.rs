@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use reqwest::Url;
 
-use super::super::Ledger;
 use super::super::account::{Account, Kind};
 use super::super::credentials;
+use super::super::ledger::Ledger;
 use super::html;
 
 /// A link that WeChat accepts.

@@ -1,4 +1,4 @@
-//! Requests and answers.
+//! Requests and answers of the two simulated servers.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ impl Reply {
 
     /// Half of the answer under the whole one's length. The pause between the half and the end makes the
     /// server send the half.
-    pub(super) fn truncated(self) -> Response {
+    pub(crate) fn truncated(self) -> Response {
         let length = self.body.len();
         let half = self.body.slice(..length / 2);
         let end = stream::once(async {

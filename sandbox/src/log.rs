@@ -1,0 +1,12 @@
+//! What the sandbox prints of what happens in it.
+
+/// Which happenings get a line; each level has those of the one before, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Log {
+    /// None, as tests want it.
+    Nothing,
+    /// WeChat's pushes.
+    Pushes,
+    /// Every request to the simulated WeChat and to DynamoDB.
+    Requests,
+}

@@ -1,0 +1,102 @@
+//! What WeChat pushes, and when.
+
+use super::controls::WeChat;
+use super::delivery::{Delivery, PushedCode, When};
+use super::push::{Push, authorization};
+
+impl WeChat {
+    /// A push of a new ticket.
+    pub fn push_ticket(&self) -> Push {
+        let ticket = self.issue_ticket();
+        self.push("component_verify_ticket", vec![("ComponentVerifyTicket", ticket)])
+    }
+
+    /// A push that an account authorized the platform. The code is one of [`WeChat::authorize`] or
+    /// [`WeChat::mint_code`].
+    pub fn push_authorized(&self, authorizer_appid: &str, code: &str, pre_auth_code: Option<&str>) -> Push {
+        self.push("authorized", authorization(authorizer_appid, code, pre_auth_code))
+    }
+
+    /// A push that an account changed what the platform may do.
+    pub fn push_updateauthorized(
+        &self,
+        authorizer_appid: &str,
+        code: &str,
+        pre_auth_code: Option<&str>,
+    ) -> Push {
+        self.push("updateauthorized", authorization(authorizer_appid, code, pre_auth_code))
+    }
+
+    /// A push that an account took its authorization back.
+    pub fn push_unauthorized(&self, authorizer_appid: &str) -> Push {
+        self.push("unauthorized", vec![("AuthorizerAppid", authorizer_appid.to_owned())])
+    }
+
+    /// A push of any message, which is sent as it is, its `CreateTime` too.
+    pub fn push_message(&self, xml: &str) -> Push {
+        Push::of_xml(xml, self.part.clock.now().as_secs())
+    }
+
+    fn push(&self, info_type: &'static str, fields: Vec<(&'static str, String)>) -> Push {
+        Push::of(info_type, fields, self.part.clock.now().as_secs())
+    }
+
+    /// Sets 授权事件接收URL. Without one nothing is pushed.
+    pub fn set_events_url(&self, url: Option<&str>) {
+        self.part.pushes.settings().events_url = url.map(str::to_owned);
+    }
+
+    /// How pushes accompany redirects from now on. At first they are sent at once, with the same code.
+    pub fn accompany_redirects(&self, when: When, code: PushedCode) {
+        self.part.pushes.settings().beside_redirect = (when, code);
+    }
+
+    /// How pushes accompany redirects.
+    pub fn beside_redirect(&self) -> (When, PushedCode) {
+        self.part.pushes.beside_redirect()
+    }
+
+    /// Posts a push to the events URL, once: WeChat promises no second attempt. None without a URL.
+    pub async fn deliver(&self, push: Push) -> Option<Delivery> {
+        self.part.pushes.deliver(push).await
+    }
+
+    /// Every push that was answered, or not answered in time, in that order.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.part.pushes.deliveries().borrow().clone()
+    }
+
+    /// Returns once `count` pushes have been answered since the start.
+    pub async fn delivered(&self, count: usize) {
+        let mut deliveries = self.part.pushes.deliveries().subscribe();
+        deliveries.wait_for(|deliveries| deliveries.len() >= count).await.expect("it outlives the wait");
+    }
+
+    /// Delivers a new ticket if the last one was issued ten minutes ago, or the platform has asked for one.
+    pub async fn push_due_ticket(&self) -> Option<Delivery> {
+        if !self.part.ledger().is_ticket_due(self.part.clock.now().as_secs()) {
+            return None;
+        }
+        let push = self.push_ticket();
+        self.deliver(push).await
+    }
+
+    /// The account changes the permission sets in its own console. Nothing is pushed where they are the same.
+    pub async fn update_and_push(
+        &self,
+        authorizer_appid: &str,
+        permission_set_ids: &[i64],
+    ) -> Option<Delivery> {
+        if self.permission_set_ids(authorizer_appid) == permission_set_ids {
+            return None;
+        }
+        let code = self.update(authorizer_appid, permission_set_ids);
+        self.deliver(self.push_updateauthorized(authorizer_appid, &code, None)).await
+    }
+
+    /// The account takes the authorization back in its own console.
+    pub async fn revoke_and_push(&self, authorizer_appid: &str) -> Option<Delivery> {
+        self.revoke(authorizer_appid);
+        self.deliver(self.push_unauthorized(authorizer_appid)).await
+    }
+}
