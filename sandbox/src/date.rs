@@ -15,3 +15,9 @@ pub(crate) fn access_log_time(now: i64) -> String {
     let mut part = || parts.next().unwrap_or_default();
     format!("{}/{}/{}:{} +0000", part(), part(), part(), part())
 }
+
+/// `20200312T190358Z`, as a signature has it.
+pub(crate) fn signing_time(now: i64) -> String {
+    let date = DateTime::from_secs(now).fmt(Format::DateTime).expect("a year of four digits");
+    date.replace(['-', ':'], "")
+}

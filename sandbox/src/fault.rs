@@ -1,12 +1,13 @@
 //! Faults on demand, the same for both servers.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::date::signing_time;
 use crate::message::{Reply, error, json_or_text};
 
 /// What an endpoint does instead of its work, or around it. The *effect* is what the request would have
@@ -15,6 +16,8 @@ use crate::message::{Reply, error, json_or_text};
 pub enum Fault {
     /// This answer, without the effect.
     Answer(Reply),
+    /// The effect, and this answer in place of the true one. Made by [`Fault::after_effect`].
+    AnswerAfter(Reply),
     /// The effect, and half of the answer under the whole one's `Content-Length`.
     Truncated,
     /// A pause, then the effect.
@@ -45,21 +48,55 @@ impl Fault {
 
     /// DynamoDB's way of failing: an exception by its short name, with its status.
     pub fn exception(status: u16, name: &str) -> Self {
-        let body = json!({
-            "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"),
-            "message": format!("{name} on demand"),
-        });
-        Self::raw(status, "application/x-amz-json-1.0", &body.to_string())
+        Self::aws(status, &format!("com.amazonaws.dynamodb.v20120810#{name}"), &format!("{name} on demand"))
     }
 
-    /// DynamoDB refuses because of too many requests.
+    /// DynamoDB refuses because a table, an index or a partition has too many requests.
     pub fn throttled() -> Self {
         Self::exception(400, "ProvisionedThroughputExceededException")
+    }
+
+    /// DynamoDB refuses because the account has too many requests of this kind.
+    pub fn throttling() -> Self {
+        Self::exception(400, "ThrottlingException")
+    }
+
+    /// DynamoDB refuses because a transaction is under way with one of the items.
+    pub fn transaction_conflict() -> Self {
+        Self::exception(400, "TransactionConflictException")
+    }
+
+    /// DynamoDB refuses because the request was signed ten minutes ago, as one is whose process was frozen in between.
+    ///
+    /// The answer's `Date` is right: the server that sends it writes the time into it.
+    pub fn signature_expired() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
+        let (signed_at, oldest) = (signing_time(now - 600), signing_time(now - 300));
+        let message = format!(
+            "Signature expired: {signed_at} is now earlier than {oldest} ({} - 5 min.)",
+            signing_time(now)
+        );
+        Self::aws(400, "com.amazon.coral.service#InvalidSignatureException", &message)
     }
 
     /// DynamoDB has a problem of its own.
     pub fn internal() -> Self {
         Self::exception(500, "InternalServerError")
+    }
+
+    /// The same answer, sent after the effect: the caller is told of a failure that was none.
+    ///
+    /// Panics for what is no answer; those faults say themselves when they happen.
+    pub fn after_effect(self) -> Self {
+        match self {
+            Self::Answer(reply) | Self::AnswerAfter(reply) => Self::AnswerAfter(reply),
+            other => panic!("{other} is no answer"),
+        }
+    }
+
+    fn aws(status: u16, kind: &str, message: &str) -> Self {
+        let body = json!({"__type": kind, "message": message});
+        Self::raw(status, "application/x-amz-json-1.0", &body.to_string())
     }
 }
 
@@ -69,6 +106,9 @@ impl fmt::Display for Fault {
             Self::Answer(reply) => {
                 let status = || format!("status {}", reply.status.as_u16());
                 return formatter.write_str(&error(&json_or_text(&reply.body)).unwrap_or_else(status));
+            }
+            Self::AnswerAfter(reply) => {
+                return write!(formatter, "{} after the effect", Self::Answer(reply.clone()));
             }
             Self::Truncated => "truncated answer",
             Self::DelayBefore(_) | Self::DelayAfter(_) => "delay",

@@ -70,6 +70,10 @@ impl Wire {
         let response = match fault {
             None => answered(effect.await).into(),
             Some(Fault::Answer(reply)) => answered(reply).into(),
+            Some(Fault::AnswerAfter(reply)) => {
+                effect.await;
+                answered(reply).into()
+            }
             Some(Fault::Truncated) => answered(effect.await).truncated(),
             Some(Fault::DelayBefore(pause)) => {
                 tokio::time::sleep(pause).await;

@@ -3,6 +3,7 @@
 mod call;
 mod consent;
 mod deliveries;
+mod dynamodb_faults;
 mod events;
 mod faults;
 mod gateway;
