@@ -1,7 +1,11 @@
 //! Event files: `<function>.json` and `<function>-<situation>.json` in `events/`, as AWS sends them.
 
+use std::ops::Range;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::request::LambdaRequest;
 use serde_json::Value;
 
 use crate::gateway;
@@ -14,6 +18,9 @@ const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
 
 /// The code and the appid of their Mini Program.
 const MINI_PROGRAM: (&str, &str) = ("queryauthcode@@@sandbox-mini-program", "wx5a4db0c5709e0002");
+
+/// Milliseconds since 1970, up to the end of the years with four digits.
+const TIMES: Range<i64> = 0..253_402_300_800_000;
 
 /// An event and the function that it is for.
 #[derive(Clone, Debug)]
@@ -41,7 +48,9 @@ impl EventFile {
         let event = serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let function = name.split(['-', '.']).next().unwrap_or_default();
-        if !HTTP_FUNCTIONS.contains(&function) && !JSON_FUNCTIONS.contains(&function) {
+        if HTTP_FUNCTIONS.contains(&function) {
+            check(&event).map_err(|why| format!("{shown} is no event of API Gateway: {why}"))?;
+        } else if !JSON_FUNCTIONS.contains(&function) {
             return Err(format!(
                 "{shown}: the name must start with the name of a function, as callback-no-code.json does"
             ));
@@ -84,6 +93,20 @@ impl EventFile {
             Function::Json(instance) => Outcome::Json(instance.run(self.event.clone()).await),
         }
     }
+}
+
+/// Whether the sandbox can hand this event to a function that answers HTTP.
+fn check(event: &Value) -> Result<(), String> {
+    serde_json::from_str::<LambdaRequest>(&event.to_string()).map_err(|error| error.to_string())?;
+    let time = &event["requestContext"]["timeEpoch"];
+    if !time.is_null() && !time.as_i64().is_some_and(|milliseconds| TIMES.contains(&milliseconds)) {
+        return Err("timeEpoch is no time in milliseconds".to_owned());
+    }
+    let body = event["body"].as_str().unwrap_or_default();
+    if event["isBase64Encoded"] == true && STANDARD.decode(body).is_err() {
+        return Err("the body is not base64".to_owned());
+    }
+    Ok(())
 }
 
 /// WeChat's redirect, before the event.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::mask::Mask;
 
 /// Runs the event in a fresh sandbox and prints the answer and what changed in the tables.
-pub(crate) async fn run(file: &str) -> Result<(), Box<dyn Error>> {
-    let file = EventFile::read(Path::new(file))?;
+pub(crate) async fn run(file: &Path) -> Result<(), Box<dyn Error>> {
+    let file = EventFile::read(file)?;
     let sandbox = file.sandbox().await;
     // What prepared the sandbox is not what there is to see.
     wechat_authorizer::log::init(None, None);

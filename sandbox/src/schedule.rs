@@ -1,7 +1,7 @@
 //! What happens by itself, and what came of it.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{InvocationError, JsonInstance, Sandbox};
 use serde_json::{Value, json};
@@ -71,20 +71,22 @@ impl Schedule {
 
     pub(crate) async fn refresh(&self) {
         let Some(Functions { refresh, .. }) = &self.functions else { return };
-        let result = refresh.run(json!({})).await;
-        self.remember("refresh", summary(result));
+        self.remember("refresh", async { summary(refresh.run(json!({})).await) }).await;
     }
 
     pub(crate) async fn reconcile(&self) {
         let Some(Functions { reconcile, .. }) = &self.functions else { return };
-        let result = reconcile.run(json!({"dry_run": false})).await;
-        self.remember("reconcile", summary(result));
+        let event = json!({"dry_run": false});
+        self.remember("reconcile", async { summary(reconcile.run(event).await) }).await;
     }
 
     pub(crate) async fn doctor(&self) {
         let Some(Functions { doctor, .. }) = &self.functions else { return };
-        let result = doctor.run(json!({})).await.map_err(|error| error.to_string());
-        self.remember("doctor", result.and_then(|report| verdict(&report)));
+        let report = async {
+            let report = doctor.run(json!({})).await.map_err(|error| error.to_string());
+            report.and_then(|report| verdict(&report))
+        };
+        self.remember("doctor", report).await;
     }
 
     /// A service asks for an account's token, and says which one WeChat has just refused.
@@ -94,13 +96,13 @@ impl Schedule {
         let stored = record["authorizer_access_token"].as_str();
         let refused = stored.filter(|token| !self.sandbox.wechat.accepts(token));
         let event = json!({"authorizer_appid": authorizer_appid, "rejected_access_token": refused});
-        let result = token.run(event).await;
         let verdict = |answer: Value| {
             let token = answer["authorizer_access_token"].as_str().unwrap_or_default();
             let verdict = if self.sandbox.wechat.accepts(token) { "accepts" } else { "refuses" };
             format!("a token that WeChat {verdict}")
         };
-        self.remember("token", result.map(verdict).map_err(|error| error.to_string()));
+        let answer = async { token.run(event).await.map(verdict).map_err(|error| error.to_string()) };
+        self.remember("token", answer).await;
     }
 
     /// The last runs, newest first.
@@ -110,9 +112,13 @@ impl Schedule {
         runs
     }
 
-    fn remember(&self, function: &'static str, result: Result<String, String>) {
+    /// Waits for a run, prints a line, and keeps the result.
+    async fn remember(&self, function: &'static str, run: impl Future<Output = Result<String, String>>) {
+        let started = Instant::now();
+        let result = run.await;
         let good = result.is_ok();
         let result = result.unwrap_or_else(|error| error);
+        println!("run       {function}: {result} {} ms", started.elapsed().as_millis());
         let mut runs = self.runs.lock().expect("not poisoned");
         match runs.last_mut() {
             Some(last) if (last.function, &last.result) == (function, &result) => last.times += 1,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::IpAddr;
 
 use axum::Router;
 use axum::routing::get;
@@ -10,18 +9,21 @@ use reqwest::Url;
 use sandbox::wechat::Account;
 use sandbox::{Listen, Log, Sandbox, gateway};
 use serde_json::json;
+use tokio::net::TcpListener;
 
+use crate::arguments::Arguments;
 use crate::schedule::Schedule;
 use crate::start_page::{self, State};
 
 /// Serves until Ctrl-C.
-pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>> {
-    // The functions' own log is part of what there is to see.
-    wechat_authorizer::log::init(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref(), None);
-    let listener = sandbox::bind(address, port).await;
+pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    // Warnings and errors of the functions are always part of what there is to see.
+    let level = if arguments.verbose { "INFO" } else { "WARN" };
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| level.to_owned());
+    wechat_authorizer::log::init(Some(&level), None);
+    let (listener, sandbox) = start(arguments).await?;
     let origin = sandbox::origin(&listener);
-    let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: port.wrapping_add(2) };
-    let sandbox = Sandbox::start_on(listen, Log::Requests).await?.with("PUBLIC_BASE_URL", &origin);
+    let sandbox = sandbox.with("PUBLIC_BASE_URL", &origin);
     sandbox.wechat.set_launch_host("127.0.0.1", true);
     sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
     add_accounts(&sandbox);
@@ -45,11 +47,9 @@ pub(crate) async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>
 
 /// Serves the simulated WeChat until Ctrl-C, for a platform that is deployed elsewhere. None of the functions runs
 /// here: one platform has one component token, and two that mint it supersede each other's.
-pub(crate) async fn run_wechat(address: IpAddr, port: u16, events_url: Url) -> Result<(), Box<dyn Error>> {
-    let listener = sandbox::bind(address, port).await;
+pub(crate) async fn run_wechat(arguments: &Arguments, events_url: &Url) -> Result<(), Box<dyn Error>> {
+    let (listener, sandbox) = start(arguments).await?;
     let origin = sandbox::origin(&listener);
-    let listen = Listen { address, wechat: port.wrapping_add(1), dynamodb: 0 };
-    let sandbox = Sandbox::start_on(listen, Log::Requests).await?;
     sandbox.wechat.set_launch_host(events_url.host_str().unwrap_or_default(), true);
     sandbox.wechat.set_events_url(Some(events_url.as_str()));
     add_accounts(&sandbox);
@@ -75,6 +75,23 @@ pub(crate) async fn run_wechat(address: IpAddr, port: u16, events_url: Url) -> R
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(())
+}
+
+/// The page's listener, and a sandbox on the ports after it.
+async fn start(arguments: &Arguments) -> Result<(TcpListener, Sandbox), String> {
+    let Arguments { listen: address, port, .. } = *arguments;
+    let cannot = |error| format!("cannot listen on {address}: {error}");
+    let listener = sandbox::listen(address, port).await.map_err(cannot)?;
+    let dynamodb = if arguments.push_to.is_none() { after(port, 2) } else { 0 };
+    let listen = Listen { address, wechat: after(port, 1), dynamodb };
+    let log = if arguments.verbose { Log::Requests } else { Log::Pushes };
+    let sandbox = Sandbox::start_on(listen, log).await.map_err(cannot)?;
+    Ok((listener, sandbox))
+}
+
+/// A port further on; 0, any free one, where there is none or the first was any, too.
+fn after(port: u16, further: u16) -> u16 {
+    if port == 0 { 0 } else { port.checked_add(further).unwrap_or(0) }
 }
 
 fn port_of(origin: &str) -> &str {
@@ -108,7 +125,8 @@ pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<d
     let answer = wechat_authorizer::http::client().get(&url).send().await;
     let variables =
         answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
-    let mut variables: BTreeMap<String, String> = serde_json::from_str(&variables.text().await?)?;
+    let mut variables: BTreeMap<String, String> = serde_json::from_str(&variables.text().await?)
+        .map_err(|_| format!("what runs at {url} is no sandbox"))?;
     // The other addresses are for the browser, which stays outside.
     for name in ["AWS_ENDPOINT_URL_DYNAMODB", "WECHAT_API_BASE_URL"] {
         if let (Some(host), Some(url)) = (host, variables.get_mut(name)) {
@@ -117,4 +135,16 @@ pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<d
     }
     println!("{:#}", json!({"Parameters": variables}));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_servers_get_the_ports_after_the_first_or_free_ones() {
+        assert_eq!((after(9000, 1), after(9000, 2)), (9001, 9002));
+        assert_eq!((after(0, 1), after(0, 2)), (0, 0));
+        assert_eq!((after(65534, 1), after(65534, 2), after(65535, 1), after(65535, 2)), (65535, 0, 0, 0));
+    }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod gateway;
 mod invocations;
 mod openapi;
+mod program;
 mod push_files;
 mod pushes;
 mod rules;

@@ -1,0 +1,85 @@
+//! The program ends with a sentence where it cannot do what it is asked.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn run<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+    program.args(arguments).env("RUST_BACKTRACE", "1").output().expect("the program starts")
+}
+
+#[track_caller]
+fn check<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>, phrase: &str) {
+    let output = run(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(phrase), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// A file of this name in a folder of this test process.
+fn file(name: &str, text: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(std::process::id().to_string());
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join(name);
+    std::fs::write(&file, text).expect("a file");
+    file
+}
+
+fn invoke(name: &str, event: &Value, phrase: &str) {
+    check([OsStr::new("invoke"), file(name, &event.to_string()).as_os_str()], phrase);
+}
+
+#[test]
+fn help_is_not_an_error() {
+    for flag in ["--help", "-h"] {
+        let output = run([flag]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stdout.starts_with(b"usage: ") && output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn an_argument_that_it_does_not_know_is_named() {
+    check(["--colour"], "'--colour'");
+    check(["serve"], "serve");
+}
+
+#[test]
+fn an_address_that_this_machine_lacks_is_named() {
+    check(["--listen", "192.0.2.1", "--port", "0"], "cannot listen on 192.0.2.1: ");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_not_utf8_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    check([OsStr::from_bytes(b"\xff")], "\\xFF");
+}
+
+#[test]
+fn a_file_that_is_no_event_is_refused() {
+    check(["invoke", "nowhere.json"], "nowhere.json: ");
+    check([OsStr::new("invoke"), file("callback.json", "no").as_os_str()], "callback.json is not JSON: ");
+    invoke("visit.json", &json!({}), "the name must start with the name of a function");
+    for event in [json!({}), json!([]), json!("GET"), json!({"version": "2.0"})] {
+        invoke("callback-else.json", &event, "callback-else.json is no event of API Gateway: ");
+    }
+}
+
+#[test]
+fn an_event_with_a_time_or_a_body_that_is_none_is_refused() {
+    let text = include_str!("../../../events/events-base64-body.json");
+    let event: Value = serde_json::from_str(text).expect("an event file is JSON");
+    for time in [json!(i64::MAX), json!(-1)] {
+        let mut event = event.clone();
+        event["requestContext"]["timeEpoch"] = time;
+        invoke("events-time.json", &event, "timeEpoch is no time in milliseconds");
+    }
+    let mut event = event.clone();
+    event["body"] = json!("not base64");
+    invoke("events-body.json", &event, "the body is not base64");
+}
