@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::request::LambdaRequest;
+use reqwest::Url;
 use serde_json::Value;
 
 use crate::gateway;
@@ -98,6 +99,12 @@ impl EventFile {
 /// Whether the sandbox can hand this event to a function that answers HTTP.
 fn check(event: &Value) -> Result<(), String> {
     serde_json::from_str::<LambdaRequest>(&event.to_string()).map_err(|error| error.to_string())?;
+    // lambda_http makes a URL of these two, and panics where that is none.
+    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (domain_name, path) = (part(&event["requestContext"]["domainName"]), part(&event["rawPath"]));
+    if !domain_name.is_empty() && Url::parse(&format!("https://{domain_name}{path}")).is_err() {
+        return Err("domainName and rawPath make no URL".to_owned());
+    }
     let time = &event["requestContext"]["timeEpoch"];
     if !time.is_null() && !time.as_i64().is_some_and(|milliseconds| TIMES.contains(&milliseconds)) {
         return Err("timeEpoch is no time in milliseconds".to_owned());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use sandbox::event_file::{EventFile, Outcome};
@@ -23,11 +24,16 @@ pub(crate) async fn run(file: &Path) -> Result<(), Box<dyn Error>> {
         Outcome::Json(Err(error)) => format!("error: {error}"),
     };
     let mask = Mask::new(sandbox.wechat.secrets());
-    println!("\n{}", mask.apply(&outcome));
+    let mut text = format!("\n{outcome}\n");
     for line in Tables::read(&sandbox).await.changes_since(&before) {
-        println!("{}", mask.apply(&line));
+        text.push_str(&line);
+        text.push('\n');
     }
-    Ok(())
+    match std::io::stdout().write_all(mask.apply(&text).as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 fn shown(answer: &Answer) -> String {

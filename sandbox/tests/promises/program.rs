@@ -71,7 +71,7 @@ fn a_file_that_is_no_event_is_refused() {
 }
 
 #[test]
-fn an_event_with_a_time_or_a_body_that_is_none_is_refused() {
+fn an_event_whose_time_host_or_body_is_none_is_refused() {
     let text = include_str!("../../../events/events-base64-body.json");
     let event: Value = serde_json::from_str(text).expect("an event file is JSON");
     for time in [json!(i64::MAX), json!(-1)] {
@@ -79,7 +79,10 @@ fn an_event_with_a_time_or_a_body_that_is_none_is_refused() {
         event["requestContext"]["timeEpoch"] = time;
         invoke("events-time.json", &event, "timeEpoch is no time in milliseconds");
     }
-    let mut event = event.clone();
+    let mut odd = event.clone();
+    odd["requestContext"]["domainName"] = json!("a b");
+    invoke("events-host.json", &odd, "domainName and rawPath make no URL");
+    let mut event = event;
     event["body"] = json!("not base64");
     invoke("events-body.json", &event, "the body is not base64");
 }
