@@ -11,12 +11,13 @@
 //! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing;
 //!   [`token`]: gives one out.
 //! - [`doctor`]: what keeps the platform from working.
-//! - [`exchange`]: authorization code → grant → record; [`authorizer`]: the tokens that follow;
-//!   [`component`]: the platform's own token.
-//! - [`wechat`]: WeChat's API, errors and values; [`store`]: the two tables.
-//! - [`page`], [`visit`]: what a merchant sees.
-//! - [`config`], [`secrets`], [`services`], [`gateway`], [`http`], [`log`], [`metric`],
-//!   [`clock`], [`deadline`]: what all of it stands on.
+//! - `exchange`: authorization code → grant → record; `authorizer`: the tokens that follow;
+//!   `component`: the platform's own token.
+//! - [`wechat`]: WeChat's API, errors and values; `store`: the two tables.
+//! - `page`, `visit`: what a merchant sees.
+//! - `claim`, `launch`, `lease`, [`time`]: values that decide what may happen.
+//! - [`config`], [`services`], [`runner`], [`gateway`], [`http`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
+//!   `id`: what all of it stands on.
 
 pub mod authorize;
 pub mod callback;

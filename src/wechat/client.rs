@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// `api_get_authorizer_list`: the accounts that authorize the platform, from `offset` on, at most
-    /// [`LIST_PAGE`] of them.
+    /// `LIST_PAGE` of them.
     pub async fn authorizer_list(
         &self,
         component_token: &ComponentAccessToken,
