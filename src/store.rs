@@ -37,7 +37,7 @@ pub(crate) use component_token::StoredToken;
 pub(crate) use cursor::Cursor;
 pub(crate) use describe::Table;
 pub(crate) use due::REFRESH_SHARDS;
-pub(crate) use grant::{GrantWrite, Obtained, Stored, TWINS_APART};
+pub(crate) use grant::{GrantWrite, Obtained, Stored};
 pub(crate) use record::{AccessToken, Record};
 pub(crate) use refresh::{Leased, Reason, RefreshFailure};
 pub(crate) use ticket::Ticket;

@@ -6,7 +6,7 @@ use super::{Account, Exchange, FOR_ANSWERING, Outcome};
 use crate::claim::{Claim, CodeState};
 use crate::deadline::Deadline;
 use crate::metric;
-use crate::store::{GrantWrite, Obtained, Record, TWINS_APART};
+use crate::store::{GrantWrite, Obtained, Record};
 use crate::wechat::{Appid, ComponentAccessToken, Grant};
 
 /// How long asking for the profile may take, best effort.
@@ -76,14 +76,13 @@ impl Exchange {
         Some(newer)
     }
 
-    /// Closes the claim of a grant that gives way to a newer record. Makes that record due if its grant is a twin of
-    /// this one: it is not known which of the two was exchanged last and so has the tokens that are in force.
+    /// Closes the claim of a grant that gives way to a newer record, and makes that record due: WeChat's tokens in force
+    /// are those of whichever code was exchanged last, and this one was exchanged just now.
     async fn give_way(&self, claim: &Claim, appid: &Appid, newer: &Record) {
         if let Err(error) = self.services.store.close_claim(&claim.digest, appid).await {
             tracing::warn!("{error}");
         }
-        let Some(authorized_at) = newer.authorized_at.filter(|_| newer.is_authorized()) else { return };
-        if authorized_at.since(claim.event_time) >= TWINS_APART {
+        if !newer.is_authorized() {
             return;
         }
         if let Err(error) = self.services.store.make_due(appid, self.services.clock.now()).await {

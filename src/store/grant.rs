@@ -20,7 +20,7 @@ use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
 
 /// Two grants of one account that are closer together than this may have been exchanged in another order than they
 /// are written, so that the later write holds a superseded token.
-pub(crate) const TWINS_APART: Duration = Duration::from_mins(1);
+const TWINS_APART: Duration = Duration::from_mins(1);
 
 /// How a grant was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -115,3 +115,23 @@ async fn a_twin_that_comes_late_with_an_earlier_time_makes_the_record_due() {
     scene.clock.advance(400);
     assert!(scene.wechat.accepts(&token), "the token in the record is the one in force");
 }
+
+#[tokio::test]
+async fn an_older_consent_that_is_exchanged_last_makes_the_record_due_however_far_apart_they_are() {
+    let scene = Scene::new().await;
+    let first = scene.wechat.authorize(&scene.appid, &[1]);
+    let first_push =
+        scene.wechat.push_authorized(&scene.appid, &first, None).created_at(scene.clock.now().as_secs());
+    scene.clock.advance(120);
+    let second = scene.wechat.authorize(&scene.appid, &[1, 2]);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&second)).await.status, 200);
+    scene.clock.advance(1);
+    assert_eq!(scene.events().request(first_push).await.status, 200);
+    let record = scene.stored().await;
+    assert_eq!(record["permission_set_ids"], json!([1, 2]), "the newer grant stays");
+    assert!(record["refresh_at"].as_i64() <= record["refreshed_at"].as_i64(), "due at once: {record}");
+    assert_eq!(scene.refresh().run(json!({})).await.expect("a run")["refreshed"], 1);
+    let token = scene.stored().await["authorizer_access_token"].as_str().expect("a token").to_owned();
+    scene.clock.advance(400);
+    assert!(scene.wechat.accepts(&token), "the token in the record is the one in force");
+}
