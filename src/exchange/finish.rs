@@ -26,7 +26,7 @@ pub(crate) enum Finished {
     Pending,
     /// It stays pending, and so would every other: the reason, in the log, is not about this code.
     Stopped,
-    /// The code is spent and nobody knows for which account: [`Exchange::find`] it.
+    /// The code is spent and nobody knows for which account: [`Exchange::candidates`] are to be restored.
     Unknown(Claim),
 }
 
@@ -58,7 +58,7 @@ impl Exchange {
             }
             None if now > claim.event_time + LOOKED_FOR => {
                 tracing::warn!(
-                    "a spent code could not be matched with one account; those it may be are restored"
+                    "a spent code was not named by any push; the accounts that it may be of are restored"
                 );
                 self.fail(&claim, Errcode::CODE_SPENT).await;
                 Ok(Finished::Failed)

@@ -13,52 +13,31 @@ use crate::wechat::{Appid, AuthorizerList, Class, Errcode, Grant, LIST_PAGE, Lis
 const BEFORE_EVENT: Duration = Duration::from_mins(10);
 const AFTER_EVENT: Duration = Duration::from_mins(1);
 
-/// The result of looking for the accounts of spent codes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
-    /// The accounts whose grants are in the table now.
-    pub stored: Vec<Appid>,
-    /// The accounts that may be meant by a code that was not matched.
-    pub unmatched: Vec<ListedAccount>,
-}
-
 impl Exchange {
-    /// Looks for the accounts of spent codes among all that authorize the platform. A code is matched with an
-    /// account only if no other can be meant, for the merchant is shown which it is; the others are for the
-    /// caller to restore.
-    pub(crate) async fn find(&self, claims: Vec<Claim>, deadline: Deadline) -> Found {
+    /// The accounts on WeChat's list that spent codes may be of. No code is matched with one of them, for that would be a
+    /// guess, and whoever brought the code would get another merchant's account: their records are for the caller to
+    /// make complete, as `reconcile` would.
+    pub(crate) async fn candidates(&self, claims: Vec<Claim>, deadline: Deadline) -> Vec<ListedAccount> {
         let calling = deadline.reserving(FOR_WRITING);
-        let mut candidates: Vec<Vec<ListedAccount>> = vec![Vec::new(); claims.len()];
-        let complete = self.walk_list(calling, |account| {
-            for (claim, candidates) in claims.iter().zip(&mut candidates) {
+        let mut candidates = Vec::new();
+        self.walk_list(calling, |account| {
+            let is_meant = |claim: &Claim| {
                 let window = claim.event_time - BEFORE_EVENT..=claim.event_time + AFTER_EVENT;
-                if window.contains(&account.auth_time) {
-                    candidates.push(account.clone());
-                }
+                window.contains(&account.auth_time)
+            };
+            if claims.iter().any(is_meant) {
+                candidates.push(account.clone());
             }
-        });
-        let complete = complete.await;
-        let mut found = Found::default();
-        for (claim, candidates) in claims.into_iter().zip(candidates) {
-            match candidates.as_slice() {
-                [account] if complete => {
-                    let recovered = self.recover(&claim, &account.authorizer_appid, deadline).await;
-                    found.stored.extend(match recovered {
-                        Finished::Stored(appid) => Some(appid),
-                        _ => None,
-                    });
-                }
-                _ => {
-                    self.release(&claim, claim.code).await;
-                    found.unmatched.extend(candidates);
-                }
-            }
+        })
+        .await;
+        for claim in claims {
+            self.release(&claim, claim.code).await;
         }
-        found
+        candidates
     }
 
-    /// Shows `visit` every account of the list. False if the list could not be read to its end.
-    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) -> bool {
+    /// Shows `visit` every account of the list, as far as it can be read.
+    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) {
         let mut offset = 0;
         loop {
             let request = |token, limit: Duration| async move {
@@ -66,15 +45,12 @@ impl Exchange {
             };
             let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
                 Ok((page, _)) => page,
-                Err(failure) => {
-                    failure.cause.report();
-                    return false;
-                }
+                Err(failure) => return failure.cause.report(),
             };
             page.accounts.iter().for_each(&mut visit);
             offset += LIST_PAGE;
             if page.length == 0 || offset >= page.total_count {
-                return true;
+                return;
             }
         }
     }

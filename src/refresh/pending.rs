@@ -48,16 +48,13 @@ pub(super) async fn finish_pending(
         }
     }
     if !unknown.is_empty() {
-        let found = app.exchange.find(unknown, deadline).await;
-        for appid in found.stored {
-            complete(app, summary, &appid, deadline).await;
-        }
-        restore(app, &found.unmatched, deadline).await;
+        let candidates = app.exchange.candidates(unknown, deadline).await;
+        restore(app, &candidates, deadline).await;
     }
     Ok(())
 }
 
-/// Restores the accounts of codes that could not be matched: nothing is lost, although the merchants cannot be
+/// Restores the accounts that spent codes may be of: nothing is lost, although the merchants cannot be
 /// shown their accounts.
 async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
     for account in accounts {

@@ -10,8 +10,11 @@ use crate::scene::{Scene, redirect};
 #[tokio::test]
 async fn a_grant_whose_writer_died_is_complete_within_two_runs() {
     let scene = Scene::new().await;
-    let redirect = scene.consent();
+    let code = scene.wechat.authorize(&scene.appid, &[1, 2, 24]);
+    let redirect = redirect(&code);
     scene.die_before_writing(&redirect).await;
+    let push = scene.wechat.push_authorized(&scene.appid, &code, None);
+    assert_eq!(scene.events().request(push).await.status, 200);
     scene.clock.advance(60);
     assert_eq!(run(&scene.refresh()).await[3], 1);
     let record = scene.stored().await;
@@ -47,7 +50,51 @@ async fn a_lost_answer_is_recovered_whether_or_not_a_push_named_the_account() {
             "{push_names_it}"
         );
         assert_eq!(scene.wechat.on("api_get_authorizer_list").count() > 0, !push_names_it);
-        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
+        // Without WeChat's word the account is only one that the code may be of, and so nobody is shown it.
+        let status = if push_names_it { 200 } else { 202 };
+        assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_made_up_code_gets_nothing_of_another_merchant_whatever_ails_wechat_meanwhile() {
+    let ailments = [
+        Fault::errcode(-1),
+        Fault::raw(500, "text/html", "<html>"),
+        Fault::raw(200, "text/html", ""),
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::Truncated,
+    ];
+    let checks = ailments.map(|ailment| {
+        tokio::spawn(async move {
+            let scene = Scene::new().await;
+            let launched = scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await;
+            assert_eq!(launched.status, 200);
+            let merchants = format!("{}&state=tenant-7", scene.consent());
+            assert_eq!(scene.visit(&scene.callback(), &merchants).await.status, 200);
+            let before = scene.stored().await;
+
+            let strangers = format!("{}&state=tenant-of-a-stranger", redirect("queryauthcode@@@made-up"));
+            scene.wechat.on("api_query_auth").once(ailment);
+            let first = scene.visit(&scene.callback(), &strangers).await;
+            assert_ne!(first.status, 200);
+            for _ in 0..5 {
+                run(&scene.refresh()).await;
+                scene.clock.advance(61);
+            }
+            let after = scene.stored().await;
+            for attribute in ["state", "authorized_at", "authorizer_access_token", "authorizer_refresh_token"]
+            {
+                assert_eq!(after[attribute], before[attribute], "{attribute}");
+            }
+            let reload = scene.visit(&scene.callback(), &strangers).await;
+            assert_ne!(reload.status, 200);
+            assert!(!reload.body.contains("茶馆") && !reload.body.contains(&scene.appid));
+        })
+    });
+    for check in checks {
+        check.await.expect("the check holds");
     }
 }
 
@@ -102,11 +149,14 @@ async fn two_spent_codes_are_not_matched_with_the_wrong_accounts() {
 #[tokio::test]
 async fn a_merchant_who_waits_on_the_page_does_not_keep_the_sweep_away() {
     let scene = Scene::new().await;
-    let redirect = scene.consent();
+    let code = scene.wechat.authorize(&scene.appid, &[1, 2, 24]);
+    let redirect = redirect(&code);
     scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
     for _ in 0..5 {
         assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
     }
+    let push = scene.wechat.push_authorized(&scene.appid, &code, None);
+    assert_eq!(scene.events().request(push).await.status, 200);
     assert_eq!(scene.exchanges(), 2, "what WeChat calls spent is not asked for again");
     assert_eq!(run(&scene.refresh()).await[3], 1);
     assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 200);
