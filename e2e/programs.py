@@ -181,7 +181,8 @@ def build_sandbox():
 def start_sandbox(port, log, *options):
     """On this port and the two after it. Returns once it has printed its address, which is another if somebody was
     faster."""
-    program = Program("the sandbox", [TARGET / "debug" / "sandbox", "--port", port, *options], log)
+    # With -v, because the proofs count the calls of WeChat in what it prints.
+    program = Program("the sandbox", [TARGET / "debug" / "sandbox", "-v", "--port", port, *options], log)
     try:
         address = program.wait_for(r"^ *Open http://([^ /]+)/$").group(1)
         wechat = program.wait_for(r"^ *The simulated WeChat is http://([^ /]+)$").group(1)
