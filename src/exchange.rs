@@ -152,10 +152,12 @@ impl Exchange {
 
     /// Closes the claim, gives it back, or leaves it to the caller as spent.
     async fn not_granted(&self, claim: &Claim, failure: CallFailure) -> Answered {
-        let code = match failure.maybe_taken_effect {
-            true => CodeState::PerhapsSpent,
-            false => claim.code,
-        };
+        let mut code = claim.code;
+        if failure.maybe_taken_effect
+            && let Next::Pending(sent) = code.after(Event::AnswerLost)
+        {
+            code = sent;
+        }
         let (event, outcome) = match &failure.cause {
             Cause::Component(error) => {
                 report(error);
@@ -170,11 +172,10 @@ impl Exchange {
         if let Cause::Call(error) = &failure.cause {
             report_refusal(error, next);
         }
-        match next {
-            Next::Failed(errcode) => self.fail(claim, errcode).await,
-            Next::Pending(CodeState::Spent) => return Answered::Spent,
-            Next::Pending(code) => self.release(claim, code).await,
+        if next == Next::Pending(CodeState::Spent) {
+            return Answered::Spent;
         }
+        self.follow(claim, next).await;
         Answered::Over(outcome)
     }
 

@@ -6,10 +6,11 @@ use aws_config::SdkConfig;
 
 use crate::component::Component;
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::id::unique_id;
-use crate::retry::backoff;
+use crate::retry::until_written;
 use crate::secrets::Secrets;
-use crate::store::{GrantWrite, Record, Store, Stored};
+use crate::store::{GrantWrite, Record, Store, StoreError, Stored};
 use crate::time::Clock;
 use crate::wechat::Client;
 
@@ -48,38 +49,29 @@ impl Services {
         Self { secrets, component: Arc::new(component), ..self.clone() }
     }
 
-    /// Writes a grant without reading the record first, however long it takes. Returns the record instead if it is
-    /// newer.
-    pub(crate) async fn put_grant(&self, write: &GrantWrite<'_>) -> Option<Record> {
-        self.put_grant_over(write, None).await
-    }
-
-    /// Writes a grant over `record` as it was read, however long it takes. Returns the record instead if a newer one
-    /// is there.
-    pub(crate) async fn put_grant_over(
+    /// Writes a grant over `record` as it was read, or without having read one. Returns the record instead if a newer one
+    /// is there. The error is that of the last try before `deadline`.
+    pub(crate) async fn put_grant(
         &self,
         write: &GrantWrite<'_>,
         record: Option<&Record>,
-    ) -> Option<Record> {
-        let appid = &write.grant.authorizer_appid;
+        deadline: Deadline,
+    ) -> Result<Option<Record>, StoreError> {
         let mut known = record.cloned();
         loop {
             let now = self.clock.now();
             let request_token = unique_id();
-            let mut tries = 0;
-            let stored = loop {
-                match self.store.put_grant(write, known.as_ref(), now, &request_token).await {
-                    Ok(stored) => break stored,
-                    Err(error) => {
-                        tries += 1;
-                        tracing::warn!(authorizer.appid = %appid, tries, "{error}");
-                        tokio::time::sleep(backoff(tries.min(3))).await;
-                    }
+            let stored = until_written(deadline, || async {
+                let put = self.store.put_grant(write, known.as_ref(), now, &request_token).await;
+                put.inspect_err(|error| {
+                    tracing::warn!(authorizer.appid = %write.grant.authorizer_appid, "{error}");
+                })
+            });
+            match stored.await? {
+                Stored::Written => return Ok(None),
+                Stored::Conflict(record) if record.is_newer_than(write.event_time) => {
+                    return Ok(Some(*record));
                 }
-            };
-            match stored {
-                Stored::Written => return None,
-                Stored::Conflict(record) if record.is_newer_than(write.event_time) => return Some(*record),
                 Stored::Conflict(record) => known = Some(*record),
             }
         }

@@ -62,10 +62,10 @@ impl Authorizers {
         };
         let write =
             GrantWrite { grant: &grant, obtained: Obtained::Recovered, event_time, state: None, code: None };
-        match deadline.limit(self.services.put_grant_over(&write, record)).await {
-            None => return Ok(Compared::Failed),
-            Some(Some(_newer)) => return Ok(Compared::Unchanged),
-            Some(None) => {}
+        match deadline.limit(self.services.put_grant(&write, record, deadline)).await {
+            None | Some(Err(_)) => return Ok(Compared::Failed),
+            Some(Ok(Some(_newer))) => return Ok(Compared::Unchanged),
+            Some(Ok(None)) => {}
         }
         let now = self.services.clock.now();
         self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;

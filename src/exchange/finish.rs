@@ -87,6 +87,14 @@ impl Exchange {
         })
     }
 
+    /// Writes what a transition says.
+    pub(super) async fn follow(&self, claim: &Claim, next: Next) {
+        match next {
+            Next::Failed(errcode) => self.fail(claim, errcode).await,
+            Next::Pending(code) => self.release(claim, code).await,
+        }
+    }
+
     /// Records that the code can never be exchanged.
     pub(super) async fn fail(&self, claim: &Claim, errcode: Errcode) {
         if let Err(error) = self.services.store.fail_claim(claim, errcode).await {

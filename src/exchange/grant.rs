@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Account, Exchange, FOR_ANSWERING, Outcome};
-use crate::claim::{Claim, CodeState};
+use crate::claim::{Claim, Event};
 use crate::deadline::Deadline;
 use crate::metric;
 use crate::store::{GrantWrite, Obtained, Record};
@@ -25,8 +25,8 @@ impl Exchange {
         match self.put_grant(claim, &grant, Obtained::Exchanged, writing).await {
             None => {
                 tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
-                let releasing = self.release(claim, CodeState::PerhapsSpent);
-                Deadline::after(FOR_ANSWERING / 2).limit(releasing).await;
+                let giving_back = self.follow(claim, claim.code.after(Event::NotWritten));
+                Deadline::after(FOR_ANSWERING / 2).limit(giving_back).await;
                 return Outcome::Pending;
             }
             Some(Some(newer)) => {
@@ -68,7 +68,7 @@ impl Exchange {
             state: claim.state.as_ref(),
             code: Some(&claim.digest),
         };
-        let newer = writing.limit(self.services.put_grant(&write)).await?;
+        let newer = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;
         match &newer {
             None => metric::grant(self.door),
             Some(record) => self.give_way(claim, &grant.authorizer_appid, record).await,
