@@ -28,7 +28,11 @@ from programs import COMPONENT_APPID, Failure, expect, fact, free_port, main, re
 
 KEY = {"authorizer_appid": ACCOUNT, "component_appid": COMPONENT_APPID}
 SETS = ["1", "2", "15"]
+# What a service gives to a launch, and what a visitor writes into a link.
+CUSTOMER = "customer-4711.proof"
 STATE = "order-4711.proof"
+# Another of the sandbox's accounts.
+VISITOR_ACCOUNT = "wx5a4db0c0ffee0001"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Ten minutes: five times what it takes.
 LIMIT = 600
@@ -56,30 +60,91 @@ def come_to_life(stack):
     fact("the secret is put, and a ticket that WeChat pushes is in the Platform table")
 
 
-def launch(stack):
-    """The merchant presses the launch page's button; the address of WeChat's page that it leads to."""
-    answer = stack.api("GET", f"/authorize?state={STATE}")
-    expect(answer.status == 200, "the launch page answers 200", answer.status)
+class Browser:
+    """Keeps cookies as a browser does. On AWS the `__Host-` cookies need https; here they are only checked for it."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.cookies = {}
+
+    def get(self, path):
+        # On AWS API Gateway hands cookies over in a list of their own; lambda_http makes one header of both.
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        answer = self.stack.api("GET", path, **headers if self.cookies else {})
+        if cookie := answer.headers.get("set-cookie"):
+            pair, *attributes = cookie.split("; ")
+            name, value = pair.split("=", 1)
+            closed = {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
+            if not name.startswith("__Host-") or not closed <= set(attributes):
+                raise Failure(f"the cookie {name} is open to others: {', '.join(attributes)}")
+            self.cookies[name] = value
+            self.stack.secrets.add(value)
+        return answer
+
+
+def begin_launch(stack):
+    """As a service of the platform does, for a customer that is logged in."""
+    answer = stack.invoke("LaunchFunction", {"state": CUSTOMER, "category_id_list": [int(number) for number in SETS]})
+    names = {"launch_id", "launch_url", "pre_auth_code", "pc_url", "mobile_url", "expires_at"}
+    expect(set(answer) == names, "a service begins a launch", sorted(answer))
+    stack.secrets.update([answer["launch_id"], answer["pre_auth_code"]])
+    expect(answer["launch_url"] == f"{stack.outputs['AuthorizeUrl']}?launch={answer['launch_id']}",
+           "its launch_url is the stack's launch page with its id")
+    left = answer["expires_at"] - time.time()
+    expect(7000 < left <= 7200, "it is open for two hours", left)
+    item = stack.platform_item(f"launch#{COMPONENT_APPID}#{sha256(answer['launch_id'])}")
+    expect(item is not None and item["made_by"] == "service" and item["state"] == CUSTOMER
+           and answer["launch_id"] not in json.dumps(item, default=str),
+           "the Platform table has it under the digest of its id, and not the id")
+    expect(ask(stack, answer["launch_id"])["status"] == "open", "asked about, it is open")
+    return answer["launch_id"]
+
+
+def ask(stack, launch_id):
+    """What became of a launch."""
+    answer = stack.invoke("LaunchFunction", {"launch_id": launch_id})
+    names = {"status", "authorizer_appid", "component_appid", "state", "bound", "permission_set_ids"}
+    if set(answer) != names:
+        raise Failure(f"launch tells {sorted(answer)}")
+    return answer
+
+
+def refused(stack, event):
+    """The errorType with which launch refuses."""
+    try:
+        stack.invoke("LaunchFunction", event)
+    except Failure as failure:
+        return str(failure)
+    return "it was not refused"
+
+
+def open_page(browser, path):
+    """The visitor opens the launch page; the address of WeChat's page that its button leads to."""
+    stack = browser.stack
+    answer = browser.get(path)
+    expect(answer.status == 200 and browser.cookies, "the launch page answers 200, with a cookie", answer.status)
     links = [html.unescape(link) for link in re.findall(r'href="([^"]+)"', answer.body)]
     link = next((link for link in links if link.startswith("https://mp.weixin.qq.com/")), "")
     link = urllib.parse.urlsplit(link)
     query = dict(urllib.parse.parse_qsl(link.query))
     stack.secrets.add(query.get("pre_auth_code", "preauthcode@@@"))
     domain = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"]).hostname
+    callback, _, launch_id = query.get("redirect_uri", "").partition("?launch=")
     expect(query.get("component_appid") == COMPONENT_APPID
            and query.get("pre_auth_code", "").startswith("preauthcode@@@")
-           and query.get("redirect_uri") == f"https://{domain}/callback?state={STATE}",
-           "its link to mp.weixin.qq.com names the platform, a pre_auth_code and the API's own redirect")
-    return f"{link.path}?{link.query}", query
+           and callback == f"https://{domain}/callback" and re.fullmatch(r"[0-9a-f]{32}", launch_id),
+           "its link to mp.weixin.qq.com names the platform, a pre_auth_code and the API's own redirect with a launch")
+    stack.secrets.add(launch_id)
+    return f"{link.path}?{link.query}", query, launch_id
 
 
-def consent(stack, page, query):
+def consent(stack, page, query, account):
     """On AWS the link's host is WeChat's own; no parameter changes it. Here the same page of the simulated WeChat is
     opened instead. Returns the redirect."""
     origin = f"http://{stack.outputs['AuthorizationHost']}/"
     answer = request("GET", stack.wechat_address, page, {"Referer": origin})
-    expect(answer.status == 200 and ACCOUNT in answer.body, "WeChat takes the link and asks for consent")
-    fields = [*query.items(), ("account", ACCOUNT), *(("set", number) for number in SETS)]
+    expect(answer.status == 200 and account in answer.body, "WeChat takes the link and asks for consent")
+    fields = [*query.items(), ("account", account), *(("set", number) for number in SETS)]
     answer = request("POST", stack.wechat_address, page.split("?")[0],
                      {"Content-Type": "application/x-www-form-urlencoded"}, urllib.parse.urlencode(fields))
     redirect = urllib.parse.urlsplit(answer.headers.get("location", ""))
@@ -90,18 +155,44 @@ def consent(stack, page, query):
     return f"{redirect.path}?{redirect.query}", code
 
 
-def authorize(stack):
-    page, query = launch(stack)
-    redirect, code = consent(stack, page, query)
-
+def come_back(browser, redirect, launch_id):
+    """The browser follows the redirect with the code, and the one to the page without."""
     def confirmed():
         # 202 while the push of the same code is being worked on; the page loads itself again.
-        answer = stack.api("GET", redirect)
-        if answer.status not in (200, 202):
+        answer = browser.get(redirect)
+        if answer.status not in (202, 303):
             raise Failure(f"the redirect answers {answer.status}")
-        return answer if answer.status == 200 else None
-    first = until("the redirect is confirmed", confirmed, seconds=30, every=1)
-    expect("授权成功" in first.body and ACCOUNT in first.body, "the redirect answers with the confirmation page")
+        return answer if answer.status == 303 else None
+    answer = until("the redirect is confirmed", confirmed, seconds=30, every=1)
+    page = urllib.parse.urlsplit(urllib.parse.urljoin("/callback", answer.headers.get("location", "")))
+    expect((page.path, page.query) == ("/callback", f"launch={launch_id}") and not answer.body,
+           "the redirect answers 303 to an address with the launch and without the code")
+    return f"{page.path}?{page.query}"
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same(first, second):
+    """Whether two pages differ only in the support id, which is the invocation's."""
+    return re.sub(UUID, "", first.body) == re.sub(UUID, "", second.body)
+
+
+def authorize(stack):
+    """A customer of the platform, sent by a service."""
+    launch_id = begin_launch(stack)
+    browser = Browser(stack)
+    page, query, named = open_page(browser, f"/authorize?launch={launch_id}")
+    expect(named == launch_id, "the launch page opens the service's launch")
+    redirect, code = consent(stack, page, query, ACCOUNT)
+    address = come_back(browser, redirect, launch_id)
+    first = browser.get(address)
+    expect(first.status == 200 and "授权成功" in first.body and ACCOUNT in first.body,
+           "there the browser that brought the code reads the confirmation, with its account", first.status)
+    other = Browser(stack).get(address)
+    expect(other.status == 200 and "授权成功" in other.body and ACCOUNT not in other.body,
+           "another browser reads there that the authorization is complete, and no account", other.status)
 
     record = stack.record()
     expect(record is not None and record["status"] == "authorized" and record["component_appid"] == COMPONENT_APPID
@@ -109,20 +200,45 @@ def authorize(stack):
            "the record has both tokens")
     left = int(record["access_token_expires_at"]) - time.time()
     expect(7000 < left <= 7200, "its access token is good for two hours", left)
-    expect(record["state"] == STATE, "it has the state of the launch")
+    expect(record["state"] == CUSTOMER and record["bound"] == "browser" and "unverified_state" not in record,
+           "it has the state that the service gave, bound by the browser", record.get("bound"))
     expect(sorted(map(int, record["permission_set_ids"])) == sorted(map(int, SETS)), "it has the permission sets")
-    digest = hashlib.sha256(code.encode()).hexdigest()
-    claim = stack.platform_item(f"code#{COMPONENT_APPID}#{digest}")
+    claim = stack.platform_item(f"code#{COMPONENT_APPID}#{sha256(code)}")
     expect(claim is not None and claim["status"] == "done" and claim["authorizer_appid"] == ACCOUNT,
            "the claim on the code is done")
+    outcome = ask(stack, launch_id)
+    expect({**outcome, "permission_set_ids": sorted(outcome["permission_set_ids"] or [])} == {
+        "status": "authorized", "authorizer_appid": ACCOUNT, "component_appid": COMPONENT_APPID,
+        "state": CUSTOMER, "bound": "browser", "permission_set_ids": sorted(map(int, SETS))},
+        "asked about, the launch tells the service the account, its state and its permission sets", outcome)
 
     stack.wechat.wait_for(r"^wechat +pushed authorized 200 ")
-    again = stack.api("GET", redirect)
-    # Only the support id is another: it is the invocation's.
-    same = re.sub(UUID, "", again.body) == re.sub(UUID, "", first.body)
-    expect(again.status == 200 and same, "loaded again, the page is the same", again.status)
+    expect(same(browser.get(come_back(browser, redirect, launch_id)), first), "loaded again, it leads to the same page")
+    expect(browser.get(f"/authorize?launch={launch_id}").status == 303, "a launch that has ended leads to its page")
     expect(stack.calls("api_query_auth") == 1, "redirect, push and reload came to one api_query_auth",
            stack.calls("api_query_auth"))
+    expect("LaunchNotFound" in refused(stack, {"launch_id": "0" * 32})
+           and "InvalidRequest" in refused(stack, {"launch_id": "a/b"})
+           and "InvalidRequest" in refused(stack, {"state": "not a state"})
+           and "InvalidRequest" in refused(stack, {"return_url": "https://shop.example/done"}),
+           "launch refuses ids that nobody has, and what it is not told to accept")
+
+
+def authorize_as_visitor(stack):
+    """Somebody with a link that no service vouches for."""
+    asked = stack.calls("api_query_auth")
+    browser = Browser(stack)
+    page, query, launch_id = open_page(browser, f"/authorize?state={STATE}")
+    redirect, _ = consent(stack, page, query, VISITOR_ACCOUNT)
+    seen = browser.get(come_back(browser, redirect, launch_id))
+    expect(seen.status == 200 and VISITOR_ACCOUNT in seen.body, "a visitor reads the confirmation in his own browser")
+    record = stack.record(VISITOR_ACCOUNT)
+    expect(record is not None and record["unverified_state"] == STATE and "state" not in record
+           and "bound" not in record, "what a visitor's link says is in the record as unverified, and no state")
+    expect("LaunchNotFound" in refused(stack, {"launch_id": launch_id}), "launch tells a service nothing of it")
+    expect(stack.calls("api_query_auth") == asked + 1, "it came to one api_query_auth")
+    expect(stack.platform_item(f"budget#{COMPONENT_APPID}") is not None,
+           "it took one of the exchanges that visitors share")
 
 
 def measure(stack):
@@ -161,29 +277,60 @@ def denied(call):
 
 
 def keep_services_apart(stack):
-    """A service that has the policies which the stack gives away, and nothing else."""
-    iam, user = stack.client("iam"), "service"
-    iam.create_user(UserName=user)
-    for policy in ("ReadAccessTokensPolicyArn", "InvokeTokenPolicyArn"):
-        iam.attach_user_policy(UserName=user, PolicyArn=stack.outputs[policy])
-    key = iam.create_access_key(UserName=user)["AccessKey"]
-    credentials = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
-
+    """Services that have the policies which the stack gives away, and nothing else."""
+    credentials = user_with(stack, "service", "ReadAccessTokensPolicyArn", "InvokeTokenPolicyArn")
     table = stack.table("AuthorizersTableName", **credentials)
     item = table.get_item(Key=KEY, ProjectionExpression="authorizer_access_token")["Item"]
     expect(item["authorizer_access_token"] == stack.record()["authorizer_access_token"],
-           "a service with the stack's policies reads the access token")
+           "a service with the policies for tokens reads the access token")
+    read = table.get_item(Key=KEY, ProjectionExpression="#state, unverified_state, bound",
+                          ExpressionAttributeNames={"#state": "state"})["Item"]
+    expect(read == {"state": CUSTOMER, "bound": "browser"}, "it reads whose account it is, and how that is known", read)
     expect(denied(lambda: table.get_item(Key=KEY))
            and denied(lambda: table.get_item(Key=KEY, ProjectionExpression="authorizer_refresh_token"))
            and denied(table.scan)
            and denied(lambda: stack.table("PlatformTableName", **credentials).scan()),
-           "it can read neither refresh tokens nor whole records nor the Platform table")
+           "it can read neither refresh tokens nor whole records nor the Platform table, where the launches are")
+    token = {"authorizer_appid": ACCOUNT}
+    expect(can_invoke(stack, credentials, "TokenFunction", token)
+           and not can_invoke(stack, credentials, "LaunchFunction", {})
+           and not can_invoke(stack, credentials, "ReconcileFunction", {}),
+           "it can invoke token and nothing else: it cannot begin a launch")
+
+    credentials = user_with(stack, "site", "InvokeLaunchPolicyArn")
+    expect(can_invoke(stack, credentials, "LaunchFunction", {})
+           and not can_invoke(stack, credentials, "TokenFunction", token)
+           and not can_invoke(stack, credentials, "ReconcileFunction", {}),
+           "a service with the policy for launches can invoke launch and nothing else")
+    table = stack.table("AuthorizersTableName", **credentials)
+    expect(denied(lambda: table.get_item(Key=KEY, ProjectionExpression="authorizer_access_token")),
+           "it cannot read access tokens")
+
+
+def user_with(stack, user, *policies):
+    """The credentials of somebody with these policies of the stack."""
+    iam = stack.client("iam")
+    iam.create_user(UserName=user)
+    for policy in policies:
+        iam.attach_user_policy(UserName=user, PolicyArn=stack.outputs[policy])
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+
+def can_invoke(stack, credentials, function, event):
+    """Whether these credentials may invoke a function. What it answers must be no error."""
     functions = boto3.client("lambda", endpoint_url=stack.endpoint, region_name="us-east-1", **credentials)
-    event = json.dumps({"authorizer_appid": ACCOUNT}).encode()
-    answer = functions.invoke(FunctionName=stack.outputs["TokenFunctionName"], Payload=event)
-    expect("FunctionError" not in answer
-           and denied(lambda: functions.invoke(FunctionName=stack.resources["ReconcileFunction"], Payload=b"{}")),
-           "it can invoke token and nothing else")
+    try:
+        answer = functions.invoke(FunctionName=stack.resources[function], Payload=json.dumps(event).encode())
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+            return False
+        raise
+    payload = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise Failure(f"{function} ended with {payload.get('errorType')}: {payload.get('errorMessage')}")
+    stack.secrets.update(payload[name] for name in ("launch_id", "pre_auth_code") if name in payload)
+    return True
 
 
 def need_the_policy(stack):
@@ -309,12 +456,21 @@ def revoke(stack):
 
 def update(stack):
     before = dict(stack.resources)
-    stack.deploy(RequireState="true")
-    expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with another parameter", stack.status)
+    stack.deploy(RequireLaunch="true", ReturnUrlPrefix="https://shop.example/wechat/")
+    expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with other parameters", stack.status)
     lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "CallbackFunction"]
     expect(all(stack.resources[name] == before[name] for name in lasting), f"it keeps {', '.join(lasting)}")
     answer = stack.api("GET", "/callback?auth_code=queryauthcode%40%40%40unknown&expires_in=3600")
-    expect(answer.status == 403, "RequireState=true holds: a redirect without a state is refused", answer.status)
+    expect(answer.status == 403, "RequireLaunch=true holds: a redirect without a launch is refused", answer.status)
+    answer = stack.api("GET", f"/authorize?state={STATE}")
+    expect(answer.status == 403, "a visitor begins no launch of his own", answer.status)
+    begun = stack.invoke("LaunchFunction", {"state": CUSTOMER, "return_url": "https://shop.example/wechat/done"})
+    stack.secrets.update([begun["launch_id"], begun["pre_auth_code"]])
+    answer = Browser(stack).get(f"/authorize?launch={begun['launch_id']}")
+    expect(answer.status == 200, "a service's launch opens", answer.status)
+    expect("InvalidRequest" in refused(stack, {"return_url": "https://shop.example.evil.example/wechat/"})
+           and "InvalidRequest" in refused(stack, {"return_url": "https://shop.example/wechatter"}),
+           "its return_url is below ReturnUrlPrefix or refused")
     expect(stack.record() is not None, "the record is still there")
 
 
@@ -347,7 +503,7 @@ def prove():
     signal.alarm(LIMIT)
     port = free_port(4)
     with_stack(Deployment(port, port + 1), [
-        deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, measure,
+        deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, authorize_as_visitor, measure,
         give_tokens, keep_services_apart, need_the_policy, refresh, reconcile,
         lambda stack: examine(stack, ready=True),
         operate, revoke, run_by_schedule, keep_secrets, update, delete,

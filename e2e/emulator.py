@@ -212,16 +212,16 @@ class Deployment:
         items = self.table(output).scan(ConsistentRead=True)["Items"]
         # What must not be in any log.
         secret = ["authorizer_access_token", "authorizer_refresh_token", "component_access_token",
-                  "component_verify_ticket", "authorization_code"]
+                  "component_verify_ticket", "authorization_code", "pre_auth_code"]
         self.secrets.update(item[name] for item in items for name in secret if item.get(name))
         return items
 
     def platform_item(self, kind):
         return next((item for item in self.items("PlatformTableName") if item["pk"].startswith(kind)), None)
 
-    def record(self):
+    def record(self, account=ACCOUNT):
         items = self.items("AuthorizersTableName")
-        return next((item for item in items if item["authorizer_appid"] == ACCOUNT), None)
+        return next((item for item in items if item["authorizer_appid"] == account), None)
 
     def calls(self, endpoint):
         """How often WeChat was asked, by the sandbox's own account."""

@@ -94,8 +94,11 @@ def answer_event(engine, programs):
     programs[-1].wait_for(r"Running on http://127\.0\.0\.1", seconds=60)
     method, path, headers = event_request()
     answer = request(method, address, path, headers, seconds=180)
-    expect(answer.status == 200 and "授权成功" in answer.body,
-           f"sam local start-api answers events/{EVENT}.json with the confirmation page", answer.status)
+    expect(answer.status == 303, f"sam local start-api answers events/{EVENT}.json with the way to its page", answer.status)
+    headers["cookie"] = answer.headers.get("set-cookie", "").split(";")[0]
+    answer = request("GET", address, f"/{answer.headers['location']}", headers, seconds=180)
+    expect(answer.status == 200 and "授权成功" in answer.body and ACCOUNT in answer.body,
+           "and there with the confirmation page, and the account", answer.status)
 
     variables = json.loads((WORK / "env.json").read_text())["Parameters"]
     tables = boto3.resource("dynamodb", endpoint_url=f"http://127.0.0.1:{port + 2}", region_name="us-east-1")

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::USER_AGENT;
 use lambda_http::request::RequestContext;
@@ -14,17 +15,17 @@ use reqwest::Url;
 use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::launch::State;
-use crate::page::{Launch, Page};
+use crate::evidence::{Cookie, LaunchId, MadeBy, State};
+use crate::launches::{Begun, Launches};
+use crate::page;
+use crate::page::Page;
 use crate::services::Services;
-use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context};
-use crate::wechat::{Appid, Class, ComponentAccessToken, PreAuthCode};
+use crate::store::{Launch, LaunchRequest, StoreError};
+use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
+use crate::wechat::Class;
 
-/// What the merchant may authorize: 3 is Official Accounts and Mini Programs.
-const USUAL_AUTH_TYPE: &str = "3";
-
-/// The values of `auth_type` that WeChat defines.
-const AUTH_TYPES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "8"];
+/// How many launches that the visitor's cookies name are looked at to find the one that is opened again.
+const MOST_REOPENED: usize = 3;
 
 /// Time reserved for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
@@ -32,24 +33,28 @@ const FOR_ANSWERING: Duration = Duration::from_secs(1);
 /// What the function depends on.
 #[derive(Debug)]
 pub struct App {
-    component_appid: Appid,
     services: Services,
-    pc_base_url: Url,
-    mobile_base_url: Url,
+    launches: Launches,
     public_base_url: Option<Url>,
-    require_state: bool,
+    require_launch: bool,
+}
+
+/// What the visitor's link asks for.
+enum Wanted {
+    /// A launch that a service began.
+    Launch(LaunchId),
+    /// A launch of the visitor's own.
+    New { state: Option<State>, request: LaunchRequest },
 }
 
 impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, services: Services) -> Self {
         Self {
-            component_appid: config.component_appid.clone(),
+            launches: Launches::new(config, services.clone()),
             services,
-            pc_base_url: config.wechat_pc_base_url.clone(),
-            mobile_base_url: config.wechat_mobile_base_url.clone(),
             public_base_url: config.public_base_url.clone(),
-            require_state: config.require_state,
+            require_launch: config.require_launch,
         }
     }
 }
@@ -66,40 +71,110 @@ async fn respond(app: &App, request: &Request) -> PageResponse {
     if let Some(response) = PageResponse::without_effect(request) {
         return response;
     }
-    let Some(wanted) = LaunchRequest::read(request) else {
-        tracing::warn!("refused: state, auth_type or biz_appid is malformed");
+    let Some(wanted) = Wanted::read(request) else {
+        tracing::warn!("refused: launch, state, auth_type, biz_appid or category_id_list is malformed");
         return PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
     };
     let Some(origin) = app.public_base_url.clone().or_else(|| own_origin(request)) else {
         tracing::error!(advice = "set PUBLIC_BASE_URL", "the request does not say which host it is for");
         return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
     };
-    // Without a state of its own a launch could not be told from a forged redirect.
-    let state = wanted.state.clone().or_else(|| app.require_state.then(State::random));
+    let cookies = cookies(request);
     let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
-    let create = |token: ComponentAccessToken, limit| async move {
-        app.services.wechat.create_pre_auth_code(&token, limit).await
+    let begun = match &wanted {
+        Wanted::Launch(id) => open(app, id, &cookies, deadline).await,
+        Wanted::New { .. } if app.require_launch => Err(start_again()),
+        Wanted::New { state, request } => begin(app, state.as_ref(), request, &cookies, deadline).await,
     };
-    let pre_auth_code = match app.services.component.call(None, deadline, create).await {
-        Ok((code, _)) => code,
-        Err(failure) => return not_launched(failure.cause),
+    let (begun, launched, cookie) = match begun {
+        Ok(begun) => begun,
+        Err(response) => return response,
     };
-    if let Some(state) = &state
-        && let Err(error) =
-            app.services.store.put_launch(&pre_auth_code, state, app.services.clock.now()).await
-    {
-        tracing::error!("the launch cannot be noted: {error}");
-        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
-    }
-    let page = Launch {
-        pc_url: app.pc_url(&wanted, &pre_auth_code, &origin, state.as_ref()),
-        mobile_url: app.mobile_url(&wanted, &pre_auth_code, &origin, state.as_ref()),
+    let page = page::Launch {
+        pc_url: app.launches.pc_url(&begun, &launched, &origin),
+        mobile_url: app.launches.mobile_url(&begun, &launched, &origin),
         prefer_mobile: is_phone(request),
     };
-    PageResponse::page(StatusCode::OK, Page::Launch(page))
+    let response = PageResponse::page(StatusCode::OK, Page::Launch(page));
+    match cookie {
+        Some(cookie) => response.with_cookie(&cookie),
+        None => response,
+    }
 }
 
-/// The response where WeChat gave no `pre_auth_code`.
+/// A launch to be shown: what it asks WeChat for, and the cookie that a new browser gets.
+type Shown = (Begun, LaunchRequest, Option<Cookie>);
+
+/// Opens a service's launch, which is open until its hours are over or an account has ended it.
+async fn open(
+    app: &App,
+    id: &LaunchId,
+    cookies: &[Cookie],
+    deadline: Deadline,
+) -> Result<Shown, PageResponse> {
+    let launch = app.services.store.launch(&id.digest()).await.map_err(not_stored)?;
+    let launch = launch.filter(|launch| launch.made_by == MadeBy::Service);
+    let Some(launch) = launch else {
+        tracing::warn!("refused: no service began this launch");
+        return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain));
+    };
+    if launch.authorizer_appid.is_some() {
+        return Err(PageResponse::see_outcome(id));
+    }
+    if !launch.is_open(app.services.clock.now()) {
+        return Err(start_again());
+    }
+    let known = cookies.iter().find(|cookie| cookie.launch == *id && launch.knows(cookie));
+    let opening = app.launches.open(id.clone(), &launch, known, deadline);
+    let (begun, cookie) = opening.await.map_err(not_launched)?;
+    Ok((begun, launch.request, cookie))
+}
+
+/// Begins a visitor's launch, or opens the one again that this browser began with the same parameters a moment ago: each
+/// costs a call of WeChat.
+async fn begin(
+    app: &App,
+    state: Option<&State>,
+    request: &LaunchRequest,
+    cookies: &[Cookie],
+    deadline: Deadline,
+) -> Result<Shown, PageResponse> {
+    let now = app.services.clock.now();
+    let newest = cookies.iter().rev().take(MOST_REOPENED);
+    let launches = newest
+        .map(|cookie| async move { (cookie, app.services.store.launch(&cookie.launch.digest()).await) });
+    let is_same = |launch: &Launch, cookie: &Cookie| {
+        launch.made_by == MadeBy::Visitor
+            && launch.knows(cookie)
+            && launch.state.as_ref() == state
+            && launch.request == *request
+            && launch.authorizer_appid.is_none()
+            && launch.pre_auth_code.as_ref().is_some_and(|(_, reused_until)| now < *reused_until)
+    };
+    let again = join_all(launches).await.into_iter().find_map(|(cookie, launch)| {
+        launch.ok().flatten().filter(|launch| is_same(launch, cookie)).map(|launch| (cookie, launch))
+    });
+    let (begun, cookie) = match again {
+        Some((cookie, launch)) => {
+            app.launches.open(cookie.launch.clone(), &launch, Some(cookie), deadline).await
+        }
+        None => app.launches.begin(MadeBy::Visitor, state, None, request, true, deadline).await,
+    }
+    .map_err(not_launched)?;
+    Ok((begun, request.clone(), cookie))
+}
+
+fn start_again() -> PageResponse {
+    tracing::warn!("refused: the visit has no open launch of a service");
+    PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain)
+}
+
+fn not_stored(error: StoreError) -> PageResponse {
+    tracing::error!("the launch cannot be noted: {error}");
+    PageResponse::later(UNTIL_FIXED, Page::Unavailable)
+}
+
+/// The response where no launch could begin.
 fn not_launched(cause: Cause) -> PageResponse {
     cause.report();
     let about_ticket = match &cause {
@@ -112,84 +187,26 @@ fn not_launched(cause: Cause) -> PageResponse {
     }
 }
 
-/// What the visitor's link asks for.
-struct LaunchRequest {
-    state: Option<State>,
-    auth_type: String,
-    biz_appid: Option<Appid>,
-}
-
-impl LaunchRequest {
+impl Wanted {
     /// The parameters, absent or empty ones as their defaults. None if one is malformed.
     fn read(request: &Request) -> Option<Self> {
         let query = request.query_string_parameters();
-        let parameter = |name| query.first(name).filter(|value| !value.is_empty());
-        let auth_type = parameter("auth_type").unwrap_or(USUAL_AUTH_TYPE);
-        Some(Self {
+        let parameter = |name| parameter(&query, name);
+        if let Some(id) = parameter("launch") {
+            return LaunchId::parse(id).map(Self::Launch);
+        }
+        let ids = parameter("category_id_list").map(|ids| ids.split('|').map(str::parse).collect());
+        Some(Self::New {
             state: match parameter("state") {
                 Some(state) => Some(State::parse(state)?),
                 None => None,
             },
-            auth_type: AUTH_TYPES.contains(&auth_type).then(|| auth_type.to_owned())?,
-            biz_appid: match parameter("biz_appid") {
-                Some(appid) => Some(Appid::parse_component(appid)?),
-                None => None,
-            },
+            request: LaunchRequest::parse(
+                parameter("auth_type").unwrap_or_default(),
+                parameter("biz_appid").unwrap_or_default(),
+                &ids.transpose().ok()?.unwrap_or_else(Vec::new),
+            )?,
         })
-    }
-}
-
-impl App {
-    fn pc_url(
-        &self,
-        wanted: &LaunchRequest,
-        code: &PreAuthCode,
-        origin: &Url,
-        state: Option<&State>,
-    ) -> String {
-        let mut url = self.pc_base_url.clone();
-        url.set_path("/cgi-bin/componentloginpage");
-        self.add_query(&mut url, wanted, code, origin, state);
-        url.into()
-    }
-
-    fn mobile_url(
-        &self,
-        wanted: &LaunchRequest,
-        code: &PreAuthCode,
-        origin: &Url,
-        state: Option<&State>,
-    ) -> String {
-        let mut url = self.mobile_base_url.clone();
-        url.set_path("/wxaopen/safe/bindcomponent");
-        url.query_pairs_mut().append_pair("action", "bindcomponent").append_pair("no_scan", "1");
-        self.add_query(&mut url, wanted, code, origin, state);
-        url.set_fragment(Some("wechat_redirect"));
-        url.into()
-    }
-
-    fn add_query(
-        &self,
-        url: &mut Url,
-        wanted: &LaunchRequest,
-        code: &PreAuthCode,
-        origin: &Url,
-        state: Option<&State>,
-    ) {
-        let mut redirect_uri = origin.clone();
-        redirect_uri.set_path("/callback");
-        if let Some(state) = state {
-            redirect_uri.query_pairs_mut().append_pair("state", state.as_str());
-        }
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("component_appid", self.component_appid.as_str())
-            .append_pair("pre_auth_code", code.expose())
-            .append_pair("redirect_uri", redirect_uri.as_str())
-            .append_pair("auth_type", &wanted.auth_type);
-        if let Some(appid) = &wanted.biz_appid {
-            query.append_pair("biz_appid", appid.as_str());
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The tokens of the authorizers: refreshed under a lease, and looked up at WeChat where they are missing.
 
 mod restore;
+mod revoke;
 mod schedule;
+mod suspect;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,23 +14,23 @@ use crate::deadline::Deadline;
 use crate::lease::Lease;
 use crate::metric;
 use crate::retry::until_written;
-use crate::services::Services;
+use crate::services::{CLOCKS_APART, Services};
 use crate::store::{Leased, Reason, Record, RefreshFailure, StoreError};
 use crate::time::Timestamp;
-use crate::wechat::{Appid, AuthorizerInfo, CallError, Class, RefreshedToken, masked};
+use crate::wechat::{Appid, CallError, Class, RefreshedToken, masked};
 
 pub(crate) use restore::Compared;
 use schedule::{next_day_in_beijing, retry_after};
+pub(crate) use suspect::{Suspect, Suspects};
 
 /// The longest that one refresh may take, so that the lease of a dead owner ends within a minute.
 const LONGEST: Duration = Duration::from_secs(40);
 
+/// After how long an account is asked about again that is suspected of having revoked.
+const SUSPECTED_AGAIN: Duration = Duration::from_mins(10);
+
 /// Time reserved after WeChat's answer for writing it.
 const FOR_WRITING: Duration = Duration::from_secs(5);
-
-/// A revocation that WeChat tells by refusing happened before the call; how long before is not known, and clocks
-/// differ. An authorization that is newer than this wins over it.
-const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// Keeper of the authorizers' tokens.
 #[derive(Clone, Debug)]
@@ -45,8 +47,8 @@ pub(crate) enum Refreshed {
     Done,
     /// Somebody else is refreshing it, there is no reason to refresh it any more, or no quota left.
     NotOurs,
-    /// The merchant revoked.
-    Revoked,
+    /// WeChat answered two questions with a refusal that says the merchant revoked. The tokens are still stored.
+    Suspected(Suspect),
     /// It failed, which the record says, with the time of the next try.
     Failed,
     /// It failed through no fault of this account; every other would fail, too. Not logged yet.
@@ -59,8 +61,7 @@ impl Refreshed {
         match self {
             Self::Done => Some("refreshed"),
             Self::Failed => Some("failed"),
-            Self::Revoked => Some("revoked"),
-            Self::NotOurs | Self::Stopped(_) => None,
+            Self::Suspected(_) | Self::NotOurs | Self::Stopped(_) => None,
         }
     }
 }
@@ -86,7 +87,7 @@ impl Authorizers {
         let lease = Lease::take(now, deadline.remaining());
         let leased = self.services.store.lease_record(authorizer_appid, lease, reason, now).await?;
         let Some(leased) = leased else { return Ok(Refreshed::NotOurs) };
-        let refreshed = self.refresh_leased(leased, now, deadline).await?;
+        let refreshed = self.refresh_leased(leased, reason, now, deadline).await?;
         if let Some(label) = refreshed.label() {
             metric::refresh(label);
         }
@@ -96,6 +97,7 @@ impl Authorizers {
     async fn refresh_leased(
         &self,
         mut leased: Leased,
+        reason: &Reason,
         began: Timestamp,
         deadline: Deadline,
     ) -> Result<Refreshed, StoreError> {
@@ -111,13 +113,13 @@ impl Authorizers {
                 cause => return self.stop(&leased, cause).await,
             };
             match error.class() {
-                Class::NotAuthorized => return self.revoke(&leased, began).await,
-                Class::RefreshTokenRejected if !looked_up => {
+                // One refusal proves nothing: what WeChat has of the account decides.
+                Class::NotAuthorized | Class::RefreshTokenRejected if !looked_up => {
                     looked_up = true;
                     match self.look_up(&mut leased, calling).await? {
                         LookedUp::Other => {}
                         LookedUp::Same => return self.fail(&leased, &error).await,
-                        LookedUp::Revoked => return self.revoke(&leased, began).await,
+                        LookedUp::Revoked => return self.suspect(&leased, reason, began).await,
                         LookedUp::Lost => return Ok(Refreshed::NotOurs),
                         LookedUp::Stopped(cause) => return self.stop(&leased, cause).await,
                     }
@@ -150,7 +152,7 @@ impl Authorizers {
 
     /// Looks for the refresh token that WeChat has for the account in place of the one it refused.
     async fn look_up(&self, leased: &mut Leased, calling: Deadline) -> Result<LookedUp, StoreError> {
-        let info = match self.info(&leased.authorizer_appid, calling).await {
+        let info = match self.services.authorizer_info(&leased.authorizer_appid, calling).await {
             Ok(info) => info,
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => return Ok(LookedUp::Revoked),
             Err(cause) if cause.is_of_platform() => return Ok(LookedUp::Stopped(cause)),
@@ -166,23 +168,28 @@ impl Authorizers {
         Ok(LookedUp::Other)
     }
 
-    async fn info(&self, authorizer_appid: &Appid, calling: Deadline) -> Result<AuthorizerInfo, Cause> {
-        let request = |token, limit| async move {
-            self.services.wechat.authorizer_info(&token, authorizer_appid, limit).await
+    /// Leaves the account to whoever counts the suspected ones. What `token` suspects is due at once, for `refresh`.
+    async fn suspect(
+        &self,
+        leased: &Leased,
+        reason: &Reason,
+        began: Timestamp,
+    ) -> Result<Refreshed, StoreError> {
+        let now = self.services.clock.now();
+        let retry_at = match reason {
+            Reason::Unusable(_) => now,
+            Reason::DueBy(_) | Reason::Listed => now + SUSPECTED_AGAIN,
         };
-        let answer = self.services.component.call(None, calling, request).await;
-        answer.map(|(info, _)| info).map_err(|failure| failure.cause)
-    }
-
-    async fn revoke(&self, leased: &Leased, began: Timestamp) -> Result<Refreshed, StoreError> {
-        let revoked_at = revoked_at(began, &leased.record);
-        let revoked =
-            self.services.store.revoke_leased(leased, revoked_at, self.services.clock.now()).await?;
-        if !revoked {
+        let appid = &leased.authorizer_appid;
+        let Some(version) = self.services.store.release_suspect(leased, retry_at, now).await? else {
             return Ok(Refreshed::NotOurs);
-        }
-        tracing::info!(authorizer.appid = %leased.authorizer_appid, "WeChat says that the merchant revoked");
-        Ok(Refreshed::Revoked)
+        };
+        tracing::warn!(authorizer.appid = %appid, "WeChat says twice that the merchant revoked; not deleted yet");
+        Ok(Refreshed::Suspected(Suspect {
+            authorizer_appid: appid.clone(),
+            version: Some(version),
+            revoked_at: revoked_at(began, &leased.record),
+        }))
     }
 
     async fn fail(&self, leased: &Leased, error: &CallError) -> Result<Refreshed, StoreError> {

@@ -1,6 +1,10 @@
 //! `GET /callback`: the redirect target. Takes the authorization code with which WeChat sends the
 //! merchant's browser back, and answers with a page.
 
+mod budget;
+mod completing;
+mod outcome;
+
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
@@ -8,14 +12,15 @@ use reqwest::Url;
 use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::exchange::{Account, Exchange, Outcome};
-use crate::launch::State;
+use crate::evidence::{Binding, Bound, Cookie, Evidence, LaunchId, MadeBy};
+use crate::exchange::{Exchange, Outcome, Shown};
 use crate::metric::{self, Door};
-use crate::page::{Complete, Page};
+use crate::page::Page;
 use crate::services::Services;
-use crate::time::Timestamp;
-use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context};
+use crate::store::{Launch, StoreError};
+use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
 use crate::wechat::AuthorizationCode;
+use budget::Budget;
 
 /// What the function depends on.
 #[derive(Debug)]
@@ -23,7 +28,8 @@ pub struct App {
     exchange: Exchange,
     services: Services,
     return_url: Option<Url>,
-    require_state: bool,
+    require_launch: bool,
+    budget: Budget,
 }
 
 impl App {
@@ -31,9 +37,10 @@ impl App {
     pub fn new(config: &Config, services: Services) -> Self {
         Self {
             exchange: Exchange::new(services.clone(), Door::Callback),
+            budget: Budget::new(config, services.store.clone()),
             services,
             return_url: config.return_url.clone(),
-            require_state: config.require_state,
+            require_launch: config.require_launch,
         }
     }
 }
@@ -41,35 +48,177 @@ impl App {
 /// Answers one redirect. Every fault has its page, so there is no error to return.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
     let visit = Visit::of("callback", &request);
-    let query = request.query_string_parameters();
-    let state = query.first("state").and_then(State::parse);
-    let response = respond(app, &request, query.first("auth_code"), state.as_ref()).await;
+    let (response, launch_url) = match PageResponse::without_effect(&request) {
+        Some(response) => (response, None),
+        None => respond(app, &request).await,
+    };
     tracing::info!(status = response.status().as_u16(), "callback answered");
-    Ok(visit.respond(&response, Some(&launch_url(state.as_ref()))))
+    Ok(visit.respond(&response, Some(launch_url.as_deref().unwrap_or("authorize"))))
 }
 
-async fn respond(app: &App, request: &Request, code: Option<&str>, state: Option<&State>) -> PageResponse {
-    let event_time = app.services.clock.now();
-    if let Some(response) = PageResponse::without_effect(request) {
-        return response;
-    }
-    let code = match AuthorizationCode::parse(code.unwrap_or_default()) {
-        Ok(code) => code,
-        Err(reason) => {
-            tracing::warn!("refused: {reason}");
-            return PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
-        }
+/// A code that a visit brings, and who vouches for it.
+struct Brought {
+    code: AuthorizationCode,
+    evidence: Evidence,
+    /// The launch that the visit names, if it may end with this code.
+    launch: Option<(LaunchId, Launch)>,
+    /// What the grant is bound to: that launch, or one that is made after a bare visit has exchanged the code.
+    binding: Binding,
+    /// The cookie that may see the account, and whether the browser has it already.
+    cookie: (Cookie, bool),
+}
+
+/// The response, and the launch page that a failure page leads back to.
+async fn respond(app: &App, request: &Request) -> (PageResponse, Option<String>) {
+    let query = request.query_string_parameters();
+    let id = parameter(&query, "launch").and_then(LaunchId::parse);
+    let Some(code) = parameter(&query, "auth_code") else {
+        return match id {
+            Some(id) => outcome::show(app, &id, request).await,
+            None => (refuse("no authorization code"), None),
+        };
     };
-    if app.require_state
-        && let Some(refusal) = refuse_state(app, state, event_time).await
-    {
-        return refusal;
+    let code = match AuthorizationCode::parse(code) {
+        Ok(code) => code,
+        Err(reason) => return (refuse(reason), None),
+    };
+    match vouch(app, code, id, &cookies(request)).await {
+        Ok(brought) => {
+            let launch_url = brought.launch.as_ref().map(|(id, launch)| launch_url(id, launch));
+            (exchange(app, request, &brought).await, launch_url)
+        }
+        Err(response) => (response, None),
     }
-    metric::redirect(if state.is_some() { "present" } else { "missing" });
-    let authorization = Authorization { code: &code, event_time, authorizer_appid: None, state };
-    match app.exchange.run(authorization, Deadline::of(&context(request))).await {
-        Outcome::Stored(account) => PageResponse::page(StatusCode::OK, complete(app, account, state)),
-        Outcome::Pending => PageResponse::page(StatusCode::ACCEPTED, Page::Completing),
+}
+
+fn refuse(reason: impl std::fmt::Display) -> PageResponse {
+    tracing::warn!("refused: {reason}");
+    PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink)
+}
+
+/// Looks who vouches for the code, before anything is spent for it.
+async fn vouch(
+    app: &App,
+    code: AuthorizationCode,
+    id: Option<LaunchId>,
+    cookies: &[Cookie],
+) -> Result<Brought, PageResponse> {
+    let now = app.services.clock.now();
+    let noted = match &id {
+        Some(id) => app.services.store.note_code(&id.digest(), &code.digest(), now).await,
+        None => Ok(None),
+    };
+    let noted = noted.map_err(|error| {
+        tracing::error!("the launch cannot be read: {error}");
+        PageResponse::later(UNTIL_FIXED, Page::Unavailable)
+    })?;
+    let launch = id.zip(noted).map(|(id, (launch, vouches))| (id, launch, vouches));
+    let evidence = match &launch {
+        Some((_, launch, true)) => launch.made_by.evidence(),
+        _ => Evidence::Bare,
+    };
+    if app.require_launch && !evidence.is_vouched() {
+        metric::redirect("refused");
+        tracing::warn!(
+            missing = launch.is_none(),
+            "refused: no open launch of a service vouches for the code"
+        );
+        return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain));
+    }
+    let Some((id, launch, _)) = launch else {
+        metric::redirect("bare");
+        let receipt = Cookie::random(&LaunchId::random());
+        let binding = Binding {
+            launch: receipt.launch.digest(),
+            made_by: MadeBy::Visit,
+            state: None,
+            bound: None,
+            viewer: Some(receipt.digest()),
+        };
+        return Ok(Brought { code, evidence, launch: None, binding, cookie: (receipt, false) });
+    };
+    let known = cookies.iter().find(|cookie| cookie.launch == id && launch.knows(cookie));
+    let bound = if known.is_some() { Bound::Browser } else { Bound::Launch };
+    metric::redirect(match (evidence, bound) {
+        (Evidence::Bare, _) => "bare",
+        (_, Bound::Browser) => "browser",
+        (Evidence::Visitor, _) => "visitor",
+        _ => "launch",
+    });
+    let own = cookies.iter().find(|cookie| cookie.launch == id);
+    let cookie = match own {
+        Some(cookie) => (cookie.clone(), true),
+        None => (Cookie::random(&id), false),
+    };
+    let binding = launch.binding(bound, Some(&cookie.0));
+    Ok(Brought { code, evidence, launch: Some((id, launch)), binding, cookie })
+}
+
+/// Exchanges the code, or waits for the push where its allowance is used up, and makes a page of the outcome.
+async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageResponse {
+    let deadline = Deadline::of(&context(request));
+    let authorization = Authorization {
+        code: &brought.code,
+        event_time: app.services.clock.now(),
+        authorizer_appid: None,
+        evidence: brought.evidence,
+        binding: Some(&brought.binding),
+    };
+    let outcome = match run(app, authorization, deadline).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Unclaimed(error),
+    };
+    let ended = brought.launch.as_ref().filter(|(_, launch)| launch.authorizer_appid.is_some());
+    let response = match (outcome, ended) {
+        (Outcome::Stored(_, Shown::Launch), _) => PageResponse::see_outcome(&brought.cookie.0.launch),
+        (Outcome::Stored(account, Shown::Here), _) => {
+            PageResponse::page(StatusCode::OK, outcome::complete(app, Some(account), None))
+        }
+        (Outcome::Stored(_, Shown::Elsewhere), _) => {
+            PageResponse::page(StatusCode::OK, outcome::complete(app, None, None))
+        }
+        // WeChat repeats a redirect with another code at times: the launch has its outcome all the same.
+        (Outcome::CodeSpent | Outcome::CodeInvalid, Some((id, _))) => PageResponse::see_outcome(id),
+        (Outcome::CodeSpent | Outcome::CodeInvalid, None) if ended_meanwhile(app, brought).await => {
+            PageResponse::see_outcome(&brought.cookie.0.launch)
+        }
+        (outcome, _) => failure(request, outcome),
+    };
+    if brought.cookie.1 { response } else { response.with_cookie_if_seen(&brought.cookie.0) }
+}
+
+/// Whether a push has ended the visit's launch while its own code was looked at.
+async fn ended_meanwhile(app: &App, brought: &Brought) -> bool {
+    let Some((_, launch)) = &brought.launch else { return false };
+    let launch = app.services.store.launch(&launch.digest).await;
+    launch.ok().flatten().is_some_and(|launch| launch.authorizer_appid.is_some())
+}
+
+async fn run(app: &App, authorization: Authorization<'_>, deadline: Deadline) -> Result<Outcome, StoreError> {
+    if authorization.evidence.is_vouched() {
+        return Ok(app.exchange.run(authorization, deadline).await);
+    }
+    if let Some(outcome) = app.exchange.look(authorization).await? {
+        return match outcome {
+            Outcome::Pending => app.budget.wait(app, authorization, deadline).await,
+            outcome => Ok(outcome),
+        };
+    }
+    if app.budget.take(app.services.clock.now()).await? {
+        return Ok(app.exchange.run(authorization, deadline).await);
+    }
+    metric::over_budget();
+    tracing::warn!(
+        advice = "raise UnvouchedPerDay, or let services begin the launches",
+        "not exchanged: the allowance of visits without a service's launch is used up"
+    );
+    app.budget.wait(app, authorization, deadline).await
+}
+
+/// The page of an exchange that stored nothing.
+fn failure(request: &Request, outcome: Outcome) -> PageResponse {
+    match outcome {
+        Outcome::Stored(..) | Outcome::Pending => completing::page(request),
         Outcome::CodeInvalid => PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink),
         Outcome::CodeSpent => PageResponse::page(StatusCode::GONE, Page::Expired),
         Outcome::NotAuthorized => PageResponse::page(StatusCode::GONE, Page::Revoked),
@@ -82,47 +231,11 @@ async fn respond(app: &App, request: &Request, code: Option<&str>, state: Option
     }
 }
 
-/// The response to a callback whose state was not launched, or not lately enough.
-async fn refuse_state(app: &App, state: Option<&State>, now: Timestamp) -> Option<PageResponse> {
-    let accepted = match state {
-        Some(state) => app.services.store.accepts_state(state, now).await,
-        None => Ok(false),
-    };
-    match accepted {
-        Ok(true) => None,
-        Ok(false) => {
-            metric::redirect("refused");
-            tracing::warn!(missing = state.is_none(), "refused: the state is not one that was launched");
-            Some(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain))
-        }
-        Err(error) => {
-            tracing::error!("the state cannot be checked: {error}");
-            Some(PageResponse::later(UNTIL_FIXED, Page::Unavailable))
-        }
-    }
-}
-
-fn complete(app: &App, account: Account, state: Option<&State>) -> Page {
-    let return_url = app.return_url.clone().map(|mut url| {
-        url.query_pairs_mut().append_pair("authorizer_appid", account.authorizer_appid.as_str());
-        if let Some(state) = state {
-            url.query_pairs_mut().append_pair("state", state.as_str());
-        }
-        url.into()
-    });
-    Page::Complete(Complete {
-        authorizer_appid: account.authorizer_appid.as_str().to_owned(),
-        nick_name: account.nick_name,
-        permission_set_ids: account.permission_set_ids,
-        has_tokens: account.has_tokens,
-        return_url,
-    })
-}
-
-/// The launch page beside this one, with the state that this visit came with.
-fn launch_url(state: Option<&State>) -> String {
-    match state {
-        Some(state) => format!("authorize?state={}", state.as_str()),
-        None => "authorize".to_owned(),
+/// The page on which a launch begins again.
+fn launch_url(id: &LaunchId, launch: &Launch) -> String {
+    match (launch.made_by, &launch.state) {
+        (MadeBy::Service, _) => format!("authorize?launch={}", id.as_str()),
+        (_, Some(state)) => format!("authorize?state={}", state.as_str()),
+        (_, None) => "authorize".to_owned(),
     }
 }

@@ -28,7 +28,7 @@ const MINTING: Duration = Duration::from_secs(20);
 
 /// Keeper of the component token.
 #[derive(Debug)]
-pub struct Component {
+pub(crate) struct Component {
     store: Store,
     wechat: Arc<Client>,
     secrets: Arc<Secrets>,
@@ -38,7 +38,7 @@ pub struct Component {
 
 /// No component token is available.
 #[derive(Clone, Debug, Error)]
-pub enum ComponentError {
+pub(crate) enum ComponentError {
     /// WeChat has not pushed a ticket yet.
     #[error("no component_verify_ticket has arrived yet")]
     NoTicket,
@@ -69,12 +69,12 @@ impl ComponentError {
 
 impl Component {
     /// A keeper that knows nothing yet.
-    pub fn new(store: Store, wechat: Arc<Client>, secrets: Arc<Secrets>, clock: Clock) -> Self {
+    pub(crate) fn new(store: Store, wechat: Arc<Client>, secrets: Arc<Secrets>, clock: Clock) -> Self {
         Self { store, wechat, secrets, clock, memory: Mutex::new(None) }
     }
 
     /// The token if it is at hand: in memory or in the table, with life enough left.
-    pub async fn peek(&self) -> Option<ComponentAccessToken> {
+    pub(crate) async fn peek(&self) -> Option<ComponentAccessToken> {
         if let Some(token) = self.remembered(None, RENEWED_BEFORE).await {
             return Some(token);
         }
@@ -84,12 +84,12 @@ impl Component {
     }
 
     /// The token: from memory, from the table, or minted.
-    pub async fn token(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
+    pub(crate) async fn token(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
         self.obtain(None, RENEWED_BEFORE, deadline).await
     }
 
     /// Renews the token a little before anybody else would have to wait for that.
-    pub async fn renew(&self, deadline: Deadline) -> Result<(), ComponentError> {
+    pub(crate) async fn renew(&self, deadline: Deadline) -> Result<(), ComponentError> {
         self.obtain(None, RENEWED_EARLY, deadline).await.map(|_| ())
     }
 
@@ -105,7 +105,7 @@ impl Component {
 
     /// A new token in place of the stored one, however long that would live: only minting shows whether WeChat
     /// still takes the secret and the ticket. The one before lives on for five minutes.
-    pub async fn remint(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
+    pub(crate) async fn remint(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
         *self.memory.lock().await = None;
         let stored = self.store.component_token().await?;
         let replaced = stored.as_ref().map(|token| &token.component_access_token);
@@ -113,7 +113,7 @@ impl Component {
     }
 
     /// The token in place of one that WeChat has just refused.
-    pub async fn token_after(
+    pub(crate) async fn token_after(
         &self,
         refused: &ComponentAccessToken,
         deadline: Deadline,

@@ -26,8 +26,14 @@ pub struct Config {
     pub public_base_url: Option<Url>,
     /// `RETURN_URL`: where the confirmation page's button leads.
     pub return_url: Option<Url>,
-    /// `REQUIRE_STATE`: whether a callback without the state of a launch is refused.
-    pub require_state: bool,
+    /// `RETURN_URL_PREFIX`: below which a service's launch may name another return address.
+    pub return_url_prefix: Option<Url>,
+    /// `REQUIRE_LAUNCH`: whether a visit without a service's launch is refused.
+    pub require_launch: bool,
+    /// `UNVOUCHED_PER_SECOND`: how many exchanges a second one instance makes for visits without a service's launch.
+    pub unvouched_per_second: u32,
+    /// `UNVOUCHED_PER_DAY`: how many exchanges a day all of them share.
+    pub unvouched_per_day: u32,
     /// `REFRESH_MODE`.
     pub refresh_mode: RefreshMode,
 }
@@ -85,11 +91,14 @@ impl Config {
                 .url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
             public_base_url: variables.origin("PUBLIC_BASE_URL")?,
             return_url: variables.url("RETURN_URL")?,
-            require_state: match variables.optional("REQUIRE_STATE").as_deref() {
+            return_url_prefix: variables.url("RETURN_URL_PREFIX")?,
+            require_launch: match variables.optional("REQUIRE_LAUNCH").as_deref() {
                 Some("true") => true,
                 Some("false") | None => false,
-                Some(_) => return Err(malformed("REQUIRE_STATE", "true or false")),
+                Some(_) => return Err(malformed("REQUIRE_LAUNCH", "true or false")),
             },
+            unvouched_per_second: variables.number_or("UNVOUCHED_PER_SECOND", 2)?,
+            unvouched_per_day: variables.number_or("UNVOUCHED_PER_DAY", 1000)?,
             refresh_mode: match variables.optional("REFRESH_MODE").as_deref() {
                 Some("proactive") | None => RefreshMode::Proactive,
                 Some("on-demand") => RefreshMode::OnDemand,
@@ -109,6 +118,11 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     fn required(&self, name: &'static str) -> Result<String, ConfigError> {
         self.optional(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn number_or(&self, name: &'static str, default: u32) -> Result<u32, ConfigError> {
+        let parse = |value: String| value.parse().map_err(|_| malformed(name, "a whole number, 0 or more"));
+        self.optional(name).map_or(Ok(default), parse)
     }
 
     fn url(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
@@ -189,10 +203,10 @@ mod tests {
 
     #[test]
     fn what_is_not_set_has_its_default() {
-        let config = config(&[("RETURN_URL", ""), ("REQUIRE_STATE", "")]).expect("a configuration");
+        let config = config(&[("RETURN_URL", ""), ("REQUIRE_LAUNCH", "")]).expect("a configuration");
         assert_eq!(config.wechat_api_base_url.as_str(), "https://api.weixin.qq.com/");
         assert_eq!((config.return_url, config.public_base_url), (None, None));
-        assert_eq!((config.require_state, config.refresh_mode), (false, RefreshMode::Proactive));
+        assert_eq!((config.require_launch, config.refresh_mode), (false, RefreshMode::Proactive));
     }
 
     #[test]
@@ -212,7 +226,9 @@ mod tests {
         check_malformed("WECHAT_API_BASE_URL", "api.weixin.qq.example");
         check_malformed("RETURN_URL", "javascript:alert(1)");
         check_malformed("PUBLIC_BASE_URL", "https://auth.shop.example/with/a/path");
-        check_malformed("REQUIRE_STATE", "yes");
+        check_malformed("REQUIRE_LAUNCH", "yes");
+        check_malformed("UNVOUCHED_PER_DAY", "many");
+        check_malformed("RETURN_URL_PREFIX", "shop.example");
         check_malformed("REFRESH_MODE", "sometimes");
     }
 }

@@ -9,6 +9,8 @@ mod quota;
 mod setup;
 mod tables;
 mod ticket;
+mod told_times;
+mod unexchanged;
 mod wechat;
 
 use std::convert::Infallible;
@@ -99,17 +101,19 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infa
 async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
     let services = app.services.with_empty_memory();
     let config = &app.config;
-    let (secret, tables, ticket, wechat, note, domain) = tokio::join!(
+    let (secret, tables, ticket, told_times, unexchanged, wechat, note, domain) = tokio::join!(
         setup::secret(&services, config, deadline),
         tables::checks(&services.store, deadline),
         ticket::check(&services, config, deadline),
+        told_times::check(&services, deadline),
+        unexchanged::check(&services, deadline),
         wechat::checks(&services, deadline),
         quota::note(&services, config, deadline),
         domain::checks(&services.http, config.public_base_url.as_ref(), deadline),
     );
     let mut checks = vec![setup::configuration(config), secret];
     checks.extend(tables);
-    checks.push(ticket);
+    checks.extend([ticket, told_times, unexchanged]);
     checks.extend(wechat);
     checks.push(note);
     checks.extend(domain);

@@ -5,9 +5,11 @@ use std::time::Duration;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 
+use crate::authorizer::Authorizers;
 use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::evidence::Evidence;
 use crate::exchange::{Exchange, Outcome};
 use crate::metric::Door;
 use crate::services::Services;
@@ -29,6 +31,7 @@ const FOR_ANSWERING: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct App {
     exchange: Exchange,
+    authorizers: Authorizers,
     services: Services,
     component_appid: Appid,
 }
@@ -37,7 +40,8 @@ impl App {
     /// An instance of the function, as a cold start makes it.
     pub fn new(config: &Config, services: Services) -> Self {
         let exchange = Exchange::new(services.clone(), Door::Events);
-        Self { exchange, services, component_appid: config.component_appid.clone() }
+        let authorizers = Authorizers::new(services.clone());
+        Self { exchange, authorizers, services, component_appid: config.component_appid.clone() }
     }
 }
 
@@ -68,7 +72,8 @@ async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<(),
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let push = open(app, request, body).await?;
-    store(app, push, deadline).await.map_err(|error| {
+    let (stored, ()) = tokio::join!(store(app, &push, deadline), note_odd_time(app, &push, deadline));
+    stored.map_err(|error| {
         tracing::error!("the push is not stored: {error}");
         StatusCode::INTERNAL_SERVER_ERROR
     })
@@ -103,19 +108,35 @@ async fn open(app: &App, request: &Request, body: &[u8]) -> Result<Push, StatusC
     })
 }
 
+/// Says and notes that the push tells a time which cannot be, if it does and is of a kind whose time counts.
+async fn note_odd_time(app: &App, push: &Push, deadline: Deadline) {
+    let now = app.services.clock.now();
+    let source = match push.info {
+        Info::Ticket(_) => "a ticket's push",
+        Info::Authorized(_) => "an authorization's push",
+        Info::Unauthorized(_) => "a revocation's push",
+        Info::Other(_) => return,
+    };
+    if push.create_time.believable(now).is_none() {
+        app.services.note_odd_time(push.create_time, source, now, deadline).await;
+    }
+}
+
 /// Stores what the push says.
-async fn store(app: &App, push: Push, deadline: Deadline) -> Result<(), StoreError> {
+async fn store(app: &App, push: &Push, deadline: Deadline) -> Result<(), StoreError> {
     let Services { store, clock, .. } = &app.services;
-    match push.info {
+    let now = clock.now();
+    let event_time = push.create_time.at(now);
+    match &push.info {
         Info::Ticket(ticket) => {
-            let ticket = Ticket { component_verify_ticket: ticket, create_time: push.create_time };
-            let newest = store.put_ticket(&ticket).await?;
+            let ticket = Ticket { component_verify_ticket: ticket.clone(), create_time: event_time };
+            let newest = store.put_ticket(&ticket, now).await?;
             tracing::info!(newest, "ticket received");
             Ok(())
         }
-        Info::Authorized(authorized) => authorize(app, &authorized, push.create_time, deadline).await,
+        Info::Authorized(authorized) => authorize(app, authorized, event_time, deadline).await,
         Info::Unauthorized(appid) => {
-            let newest = store.revoke(&appid, push.create_time, clock.now()).await?;
+            let newest = app.authorizers.revoke_pushed(appid, event_time, deadline).await?;
             tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
             Ok(())
         }
@@ -134,26 +155,20 @@ async fn authorize(
     deadline: Deadline,
 ) -> Result<(), StoreError> {
     let Authorized { authorizer_appid, code, pre_auth_code } = authorized;
-    let state = match pre_auth_code {
-        Some(pre_auth_code) => {
-            app.services.store.launched_state(pre_auth_code, app.services.clock.now()).await?
-        }
+    let binding = match pre_auth_code {
+        Some(code) => app.services.store.binding_of(code, app.services.clock.now()).await?,
         None => None,
     };
-    let authorization =
-        Authorization { code, event_time, authorizer_appid: Some(authorizer_appid), state: state.as_ref() };
-    tracing::info!(authorizer.appid = %authorizer_appid, launched = state.is_some(), "authorization received");
-    match (app.exchange.run(authorization, deadline).await, &state) {
-        (Outcome::Unclaimed(error), _) => Err(error),
-        (Outcome::Stored(account), Some(state)) => {
-            let now = app.services.clock.now();
-            let noted = app.services.store.put_authorized_with(state, &account.authorizer_appid, now);
-            // The grant is stored; this only helps a redirect whose own code turns out to be spent.
-            if let Some(Err(error)) = deadline.limit(noted).await {
-                tracing::warn!("{error}");
-            }
-            Ok(())
-        }
+    let authorization = Authorization {
+        code,
+        event_time,
+        authorizer_appid: Some(authorizer_appid),
+        evidence: Evidence::Push,
+        binding: binding.as_ref(),
+    };
+    tracing::info!(authorizer.appid = %authorizer_appid, launched = binding.is_some(), "authorization received");
+    match app.exchange.run(authorization, deadline).await {
+        Outcome::Unclaimed(error) => Err(error),
         _ => Ok(()),
     }
 }

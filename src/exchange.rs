@@ -8,19 +8,20 @@ mod recovery;
 
 use std::time::{Duration, Instant};
 
-use crate::claim::{Authorization, Claim, ClaimState, CodeState, Event, Next};
+use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Event, Next};
 use crate::component::{CallFailure, Cause, report};
 use crate::deadline::Deadline;
-use crate::launch::State;
+use crate::evidence::Bound;
 use crate::lease::Lease;
 use crate::metric::{self, Door};
 use crate::retry::backoff;
 use crate::services::Services;
 use crate::store::StoreError;
-use crate::wechat::{Appid, AuthorizationCode, CallError, ComponentAccessToken, Grant};
+use crate::time::Timestamp;
+use crate::wechat::{AuthorizationCode, CallError, ComponentAccessToken, Grant};
 
 pub(crate) use finish::Finished;
-pub(crate) use outcome::{Account, Outcome};
+pub(crate) use outcome::{Account, Outcome, Shown};
 
 /// How long an invocation waits for another one that is exchanging the same code.
 const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);
@@ -43,12 +44,21 @@ pub(crate) struct Exchange {
 
 /// What WeChat's answer leaves to be done.
 enum Answered {
-    /// WeChat gave the grant, for this component token.
-    Granted(Box<Grant>, ComponentAccessToken),
+    /// WeChat gave the grant.
+    Granted(Box<Granted>),
     /// Nothing: the claim is closed or given back.
     Over(Outcome),
     /// The code is spent and what it brought did not reach us. The claim is still held.
     Spent,
+}
+
+/// A grant as WeChat has just given it.
+struct Granted {
+    grant: Grant,
+    /// The component token that WeChat took.
+    token: ComponentAccessToken,
+    /// When the exchange began.
+    asked_at: Timestamp,
 }
 
 impl Exchange {
@@ -60,12 +70,21 @@ impl Exchange {
     /// Exchanges the code once, stores what it brings, and says how that ended; or says how it ended
     /// before. Whatever is not finished when the time is up stays pending in the table.
     pub(crate) async fn run(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
-        let outcome = match (self.outcome(authorization, deadline).await, authorization.state) {
-            (Outcome::CodeSpent, Some(state)) => self.stored_by_push(state).await,
-            (outcome, _) => outcome,
-        };
+        let outcome = self.outcome(authorization, deadline).await;
         metric::outcome(outcome.label());
         outcome
+    }
+
+    /// How the exchange of this code stands, without taking part in it. None if nobody has claimed it.
+    pub(crate) async fn look(&self, authorization: Authorization<'_>) -> Result<Option<Outcome>, StoreError> {
+        let now = self.services.clock.now();
+        Ok(match self.services.store.claim_of(authorization.code, now).await? {
+            Some(ClaimState::Done(done)) => Some(self.stored(&done, authorization).await),
+            Some(ClaimState::Failed(errcode)) => Some(Outcome::of_failed(errcode)),
+            Some(ClaimState::Unexchanged) => Some(Outcome::CodeSpent),
+            Some(_) => Some(Outcome::Pending),
+            None => None,
+        })
     }
 
     async fn outcome(&self, authorization: Authorization<'_>, deadline: Deadline) -> Outcome {
@@ -77,8 +96,14 @@ impl Exchange {
         match state {
             ClaimState::Held(claim) => {
                 match self.exchange(authorization.code, &claim, token, writing).await {
-                    Answered::Granted(grant, token) => {
-                        self.store_grant(&claim, *grant, &token, writing).await
+                    Answered::Granted(granted) => {
+                        let outcome = self.store_grant(&claim, *granted, writing).await;
+                        let own = authorization.binding.map(|binding| &binding.launch);
+                        match claim.binding.as_ref().map(|binding| &binding.launch) == own {
+                            true => outcome,
+                            // An event before this one named another launch.
+                            false => outcome.shown_here(),
+                        }
                     }
                     Answered::Over(outcome) => outcome,
                     Answered::Spent => {
@@ -88,8 +113,9 @@ impl Exchange {
                 }
             }
             ClaimState::Running | ClaimState::Spent => Outcome::Pending,
-            ClaimState::Done(appid) => self.stored(appid).await,
+            ClaimState::Done(done) => self.stored(&done, authorization).await,
             ClaimState::Failed(errcode) => Outcome::of_failed(errcode),
+            ClaimState::Unexchanged => Outcome::CodeSpent,
         }
     }
 
@@ -139,24 +165,24 @@ impl Exchange {
         let query_auth = |token: ComponentAccessToken, limit| async move {
             self.services.wechat.query_auth(&token, code, known, limit).await
         };
-        let began = Instant::now();
+        let (began, asked_at) = (Instant::now(), self.services.clock.now());
         let answer = self.services.component.call(token, calling, query_auth).await;
         if !matches!(&answer, Err(CallFailure { cause: Cause::Component(_), .. })) {
             metric::exchange_took(began.elapsed());
         }
         match answer {
-            Ok((grant, token)) => Answered::Granted(Box::new(grant), token),
+            Ok((grant, token)) => Answered::Granted(Box::new(Granted { grant, token, asked_at })),
             Err(failure) => self.not_granted(claim, failure).await,
         }
     }
 
     /// Closes the claim, gives it back, or leaves it to the caller as spent.
     async fn not_granted(&self, claim: &Claim, failure: CallFailure) -> Answered {
-        let mut code = claim.code;
+        let mut claim = claim.clone();
         if failure.maybe_taken_effect
-            && let Next::Pending(sent) = code.after(Event::AnswerLost)
+            && let Next::Pending(code) = claim.code.after(Event::AnswerLost, claim.evidence)
         {
-            code = sent;
+            claim.code = code;
         }
         let (event, outcome) = match &failure.cause {
             Cause::Component(error) => {
@@ -168,47 +194,56 @@ impl Exchange {
             }
             Cause::Call(_) => (Event::NotSent, Outcome::Pending),
         };
-        let next = code.after(event);
+        let next = claim.code.after(event, claim.evidence);
         if let Cause::Call(error) = &failure.cause {
             report_refusal(error, next);
         }
         if next == Next::Pending(CodeState::Spent) {
             return Answered::Spent;
         }
-        self.follow(claim, next).await;
+        self.follow(&claim, next).await;
         Answered::Over(outcome)
     }
 
-    /// What a push has stored for the launch that this code ends, if it has: the code of the redirect may be
-    /// another one, and the first of the two to be exchanged may spend both.
-    async fn stored_by_push(&self, state: &State) -> Outcome {
-        match self.services.store.authorized_with(state, self.services.clock.now()).await {
-            Ok(Some(appid)) => self.stored(appid).await,
-            Ok(None) => Outcome::CodeSpent,
-            Err(error) => {
-                tracing::warn!("{error}");
-                Outcome::CodeSpent
-            }
-        }
-    }
-
-    /// What is in the table for an account whose code was exchanged before.
-    async fn stored(&self, appid: Appid) -> Outcome {
-        match self.services.store.record(&appid).await {
-            Ok(Some(record)) => Outcome::of_record(&appid, &record),
+    /// What is in the table for an account whose code was exchanged before, and whether this event may see it.
+    async fn stored(&self, done: &Done, authorization: Authorization<'_>) -> Outcome {
+        let appid = &done.authorizer_appid;
+        let record = match self.services.store.record(appid).await {
+            Ok(Some(record)) => record,
             Ok(None) => {
                 tracing::error!(
                     authorizer.appid = %appid,
                     advice = "run reconcile, which restores it from WeChat",
                     "the record of an exchanged code is missing"
                 );
-                Outcome::Unavailable
+                return Outcome::Unavailable;
             }
             Err(error) => {
                 tracing::error!(authorizer.appid = %appid, "{error}");
-                Outcome::Unavailable
+                return Outcome::Unavailable;
+            }
+        };
+        match self.bind(done, authorization).await {
+            Ok(shown) => Outcome::of_record(appid, &record, shown),
+            Err(error) => {
+                tracing::warn!(authorizer.appid = %appid, "{error}");
+                Outcome::of_record(appid, &record, Shown::Elsewhere)
             }
         }
+    }
+
+    /// Gives the launch of this event its outcome, if the code belongs to it or to none: the push may have been first, or
+    /// name no launch. Who brings a code that is used may see the account only with the cookie of its launch.
+    async fn bind(&self, done: &Done, authorization: Authorization<'_>) -> Result<Shown, StoreError> {
+        let Some(binding) = authorization.binding else { return Ok(Shown::Elsewhere) };
+        if done.launch.as_ref().is_some_and(|launch| *launch != binding.launch) || binding.bound.is_none() {
+            return Ok(Shown::Elsewhere);
+        }
+        let mut binding = binding.clone();
+        binding.viewer = binding.viewer.filter(|_| binding.bound == Some(Bound::Browser));
+        let now = self.services.clock.now();
+        let bound = self.services.store.bind(&binding, &done.authorizer_appid, done.event_time, now).await?;
+        Ok(if bound { Shown::Launch } else { Shown::Elsewhere })
     }
 }
 

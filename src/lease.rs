@@ -10,29 +10,29 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// Who does a piece of work, and until when nobody else may.
 #[derive(Clone, Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     owner: String,
     until: Timestamp,
 }
 
 impl Lease {
     /// A lease of a new owner, from `now` on, for work that ends within `work`.
-    pub fn take(now: Timestamp, work: Duration) -> Self {
+    pub(crate) fn take(now: Timestamp, work: Duration) -> Self {
         Self { owner: unique_id(), until: now + work + MARGIN }
     }
 
     /// The lease of the same owner, taken anew.
-    pub fn again(&self, now: Timestamp, work: Duration) -> Self {
+    pub(crate) fn again(&self, now: Timestamp, work: Duration) -> Self {
         Self { owner: self.owner.clone(), until: now + work + MARGIN }
     }
 
     /// Who has it.
-    pub fn owner(&self) -> &str {
+    pub(crate) fn owner(&self) -> &str {
         &self.owner
     }
 
     /// When others may take it.
-    pub fn until(&self) -> Timestamp {
+    pub(crate) fn until(&self) -> Timestamp {
         self.until
     }
 }

@@ -23,6 +23,7 @@ pub mod authorize;
 pub mod callback;
 pub mod doctor;
 pub mod events;
+pub mod launch;
 pub mod reconcile;
 pub mod refresh;
 pub mod token;
@@ -30,6 +31,7 @@ pub mod token;
 pub(crate) mod authorizer;
 pub(crate) mod component;
 pub(crate) mod exchange;
+pub(crate) mod launches;
 
 pub(crate) mod store;
 pub mod wechat;
@@ -38,7 +40,7 @@ pub(crate) mod page;
 pub(crate) mod visit;
 
 pub(crate) mod claim;
-pub(crate) mod launch;
+pub(crate) mod evidence;
 pub(crate) mod lease;
 pub mod time;
 

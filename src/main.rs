@@ -10,10 +10,10 @@ use wechat_authorizer::metric::Metrics;
 use wechat_authorizer::runner::{run_http, run_json};
 use wechat_authorizer::services::Services;
 use wechat_authorizer::time::Clock;
-use wechat_authorizer::{authorize, callback, doctor, events, http, log, reconcile, refresh, token};
+use wechat_authorizer::{authorize, callback, doctor, events, http, launch, log, reconcile, refresh, token};
 
 const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, \
-                           doctor, events, reconcile, refresh or token";
+                           doctor, events, launch, reconcile, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -61,6 +61,10 @@ async fn run(config: &Config) -> Result<(), Error> {
         "events" => {
             let app = events::App::new(config, services);
             run_http(metrics, |request| events::handle(&app, request)).await
+        }
+        "launch" => {
+            let app = launch::App::new(config, services);
+            run_json(metrics, |event| launch::handle(&app, event)).await
         }
         "reconcile" => {
             let app = reconcile::App::new(config, services);

@@ -44,6 +44,7 @@ impl Metrics {
         for name in ["OldestDue", "OldestPending", "TicketAge", "ComponentTokenAge"] {
             describe_histogram!(name, Unit::Seconds, "");
         }
+        describe_histogram!("QuotaUsed", Unit::Percent, "");
         Self(collector)
     }
 
@@ -75,10 +76,25 @@ pub(crate) fn grant(door: Door) {
     counter!("Grants", "Door" => door).increment(1);
 }
 
-/// `Redirects` by `State`: whether WeChat's redirect brought a state, which `REQUIRE_STATE` demands: `present`,
-/// `missing`, or `refused` where it did not suffice.
-pub(crate) fn redirect(state: &'static str) {
-    counter!("Redirects", "State" => state).increment(1);
+/// `Redirects` by `Evidence`: who vouches for the code of a redirect: `browser` (a launch whose cookie came back),
+/// `launch` (a service's launch), `visitor`, `bare`, or `refused` where it did not suffice.
+pub(crate) fn redirect(evidence: &'static str) {
+    counter!("Redirects", "Evidence" => evidence).increment(1);
+}
+
+/// `Unvouched` by `Result`: a visit that nobody vouches for found the allowance used up: `over_budget`.
+pub(crate) fn over_budget() {
+    counter!("Unvouched", "Result" => "over_budget").increment(1);
+}
+
+/// `Unexchanged`: an authorization code died before WeChat exchanged it.
+pub(crate) fn unexchanged() {
+    counter!("Unexchanged").increment(1);
+}
+
+/// `QuotaUsed` by `Endpoint`: how much of the day's quota of an endpoint of WeChat is used, in percent.
+pub(crate) fn quota_used(endpoint: &'static str, percent: f64) {
+    histogram!("QuotaUsed", "Endpoint" => endpoint).record(percent);
 }
 
 /// `Outcomes` by `Outcome`: how an exchange ended that a visit or a push began.

@@ -24,8 +24,16 @@ pub(crate) enum Page {
     Launch(Launch),
     /// The grant is stored.
     Complete(Complete),
-    /// The grant is being completed without the visitor. The page reloads itself every 3 seconds.
-    Completing,
+    /// The grant is stored, and the visitor is not the one to see whose it is.
+    CompleteForOthers {
+        /// Where the button back to the platform leads.
+        return_url: Option<String>,
+    },
+    /// The grant is being completed without the visitor.
+    Completing {
+        /// After how many seconds the page reloads itself, if it does.
+        reload_after: Option<u32>,
+    },
     /// The address cannot be one that WeChat redirected to, or its parameters are malformed.
     InvalidLink,
     /// The launch that the visitor comes from is unknown or too old. No link of ours mends that: only the
@@ -87,7 +95,10 @@ impl Page {
             notice: self.notice(),
             account: self.account(frame.language),
             links: self.links(frame),
-            reloads_itself: *self == Self::Completing,
+            reload_after: match self {
+                Self::Completing { reload_after } => *reload_after,
+                _ => None,
+            },
             stylesheet: STYLESHEET,
         };
         template.render().expect("writing to a string does not fail")
@@ -99,7 +110,9 @@ impl Page {
             Self::Launch(_) => &text::LAUNCH_ON_DESKTOP,
             Self::Complete(Complete { has_tokens: true, .. }) => &text::COMPLETE,
             Self::Complete(_) => &text::COMPLETE_WITHOUT_TOKENS,
-            Self::Completing => &text::COMPLETING,
+            Self::CompleteForOthers { .. } => &text::COMPLETE,
+            Self::Completing { reload_after: Some(_) } => &text::COMPLETING,
+            Self::Completing { reload_after: None } => &text::STILL_COMPLETING,
             Self::InvalidLink => &text::INVALID_LINK,
             Self::StartAgain => &text::START_AGAIN,
             Self::Expired => &text::EXPIRED,
@@ -138,10 +151,15 @@ impl Page {
                 let back = complete.return_url.as_deref().map(|href| Link::new(text::BACK, href));
                 again.filter(|_| !complete.has_tokens).into_iter().chain(back).collect()
             }
+            Self::CompleteForOthers { return_url } => {
+                return_url.as_deref().map(|href| Link::new(text::BACK, href)).into_iter().collect()
+            }
             Self::InvalidLink | Self::Expired | Self::Revoked => again.into_iter().collect(),
             // The empty reference is the page itself, query included.
-            Self::Unavailable | Self::NotReady => vec![Link::new(text::RELOAD, "")],
-            Self::Completing | Self::StartAgain => Vec::new(),
+            Self::Unavailable | Self::NotReady | Self::Completing { reload_after: None } => {
+                vec![Link::new(text::RELOAD, "")]
+            }
+            Self::Completing { .. } | Self::StartAgain => Vec::new(),
         }
     }
 }
@@ -168,7 +186,7 @@ struct PageTemplate<'a> {
     notice: &'a Notice,
     account: Option<Account<'a>>,
     links: Vec<Link<'a>>,
-    reloads_itself: bool,
+    reload_after: Option<u32>,
     stylesheet: &'static str,
 }
 

@@ -2,7 +2,9 @@
 //! and restores what is missing. Deletes nothing. A table that starts empty ends complete.
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -11,7 +13,7 @@ use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authorizer::{Authorizers, Compared};
+use crate::authorizer::{Authorizers, Compared, Suspect, Suspects};
 use crate::component::Cause;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -74,7 +76,7 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Dia
         }
     };
     let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-    let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false) };
+    let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false), suspects: Mutex::default() };
     let summary = run.go().await.map_err(|error| {
         tracing::error!("run failed: {error}");
         error.diagnostic()
@@ -90,6 +92,8 @@ struct Run<'a> {
     deadline: Deadline,
     /// WeChat cannot be asked about any account.
     stopped: AtomicBool,
+    /// The accounts that revoked, as two answers of WeChat say.
+    suspects: Mutex<Suspects>,
 }
 
 impl Run<'_> {
@@ -101,6 +105,7 @@ impl Run<'_> {
         let mut listed = HashSet::new();
         while self.in_time() {
             let Some(page) = self.page(offset).await else { break };
+            self.note_odd_times(&page.accounts).await;
             summary.listed += page.accounts.len();
             let finished = self.compare(&page.accounts, &mut summary).await?;
             listed.extend(page.accounts.into_iter().map(|account| account.authorizer_appid));
@@ -122,6 +127,10 @@ impl Run<'_> {
         if summary.complete && begin == 0 && !listed.is_empty() {
             self.ask_about_unlisted(&listed, &mut summary).await?;
         }
+        let suspects = mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner));
+        let (revoked, spared) = self.app.authorizers.settle(suspects).await;
+        summary.revoked += revoked;
+        summary.failed += spared;
         Ok(summary)
     }
 
@@ -136,6 +145,14 @@ impl Run<'_> {
         }
     }
 
+    /// Leaves the account to the end of the run, and begins no other if there are too many of them.
+    fn suspect(&self, suspect: Suspect) {
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        if suspects.add(suspect) {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
     async fn page(&self, offset: usize) -> Option<AuthorizerList> {
         let services = &self.app.services;
         let request =
@@ -146,6 +163,16 @@ impl Run<'_> {
                 failure.cause.report();
                 None
             }
+        }
+    }
+
+    /// Says and notes once for a page that WeChat told a time which cannot be, or none.
+    async fn note_odd_times(&self, accounts: &[ListedAccount]) {
+        let services = &self.app.services;
+        let now = services.clock.now();
+        let odd = accounts.iter().find(|account| account.auth_time.believable(now).is_none());
+        if let Some(account) = odd.filter(|_| !self.dry_run) {
+            services.note_odd_time(account.auth_time, "auth_time of the list", now, self.deadline).await;
         }
     }
 
@@ -172,6 +199,7 @@ impl Run<'_> {
                 }
                 Ok(Compared::Unchanged) => summary.unchanged += 1,
                 Ok(Compared::Revoked) => summary.revoked += 1,
+                Ok(Compared::Suspected(suspect)) => self.suspect(suspect),
                 Ok(Compared::Failed) => summary.failed += 1,
                 Ok(Compared::Stopped(cause)) => self.stop(&cause),
                 Err(error) => {
@@ -202,6 +230,7 @@ impl Run<'_> {
             while let Some((appid, confirmed)) = asking.next().await {
                 match confirmed {
                     Ok(Compared::Revoked) => summary.revoked += 1,
+                    Ok(Compared::Suspected(suspect)) => self.suspect(suspect),
                     Ok(Compared::Restored | Compared::Unchanged) => summary.unchanged += 1,
                     Ok(Compared::Failed) => summary.failed += 1,
                     Ok(Compared::Stopped(cause)) => self.stop(&cause),

@@ -14,7 +14,7 @@ use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authorizer::{Authorizers, Refreshed};
+use crate::authorizer::{Authorizers, Refreshed, Suspects};
 use crate::component::report;
 use crate::config::{Config, RefreshMode};
 use crate::deadline::Deadline;
@@ -126,6 +126,7 @@ async fn run(app: &App, deadline: Deadline) -> Result<Summary, StoreError> {
 async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Result<(), StoreError> {
     let due_by = due_by(app);
     let stopped = AtomicBool::new(app.services.store.is_quota_exceeded(app.services.clock.now()).await?);
+    let mut suspects = Suspects::default();
     let mut shards: Vec<(u8, Option<Cursor>)> = (0..REFRESH_SHARDS).map(|shard| (shard, None)).collect();
     let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
     while !shards.is_empty() && in_time() {
@@ -152,7 +153,11 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
             match refreshed {
                 Ok(Refreshed::Done) => summary.refreshed += 1,
                 Ok(Refreshed::Failed) | Err(_) => summary.failed += 1,
-                Ok(Refreshed::Revoked) => summary.revoked += 1,
+                Ok(Refreshed::Suspected(suspect)) => {
+                    if suspects.add(suspect) {
+                        stopped.store(true, Ordering::Relaxed);
+                    }
+                }
                 Ok(Refreshed::NotOurs | Refreshed::Stopped(_)) => {}
             }
         }
@@ -162,6 +167,9 @@ async fn refresh_due(app: &App, summary: &mut Summary, deadline: Deadline) -> Re
             .filter_map(|(shard, page)| page.next.map(|cursor| (shard, Some(cursor))))
             .collect();
     }
+    let (revoked, spared) = app.authorizers.settle(suspects).await;
+    summary.revoked += revoked;
+    summary.failed += spared;
     if !in_time() {
         summary.remaining = count_due(app).await?;
     }

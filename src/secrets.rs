@@ -21,7 +21,7 @@ const DOUBTED_AFTER: Duration = Duration::from_secs(60);
 
 /// Where the credentials come from, and what was fetched.
 #[derive(Debug)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     source: Source,
     fetched: Mutex<Option<Fetched>>,
 }
@@ -42,7 +42,7 @@ enum Source {
 
 /// The credentials could not be read.
 #[derive(Clone, Debug, Error)]
-pub enum SecretError {
+pub(crate) enum SecretError {
     /// Secrets Manager did not give them; its error code.
     #[error("secrets manager did not give the component secret: {0}")]
     Unavailable(String),
@@ -53,7 +53,7 @@ pub enum SecretError {
 
 impl Secrets {
     /// The credentials that `config` names. Nothing is fetched yet.
-    pub fn new(config: &Config, aws: &SdkConfig) -> Self {
+    pub(crate) fn new(config: &Config, aws: &SdkConfig) -> Self {
         let source = match &config.component_secret {
             SecretSource::Arn(arn) => Source::SecretsManager { client: Client::new(aws), arn: arn.clone() },
             SecretSource::InPlace(secret) => Source::InPlace(Arc::new(secret.clone())),
@@ -68,7 +68,7 @@ impl Secrets {
 
     /// The credentials, fetched at most once in five minutes. If they cannot be fetched again, those that were
     /// fetched before are still the best there is.
-    pub async fn get(&self) -> Result<Arc<ComponentSecret>, SecretError> {
+    pub(crate) async fn get(&self) -> Result<Arc<ComponentSecret>, SecretError> {
         let (client, arn) = match &self.source {
             Source::InPlace(secret) => return Ok(secret.clone()),
             Source::SecretsManager { client, arn } => (client, arn),
@@ -85,7 +85,7 @@ impl Secrets {
     /// The credentials after a push that does not fit them: fetched again if they are older than a minute,
     /// for the operator may have changed them. None if they are not; or anybody who sends forgeries would
     /// have them fetched all the time.
-    pub async fn get_newer(&self) -> Option<Arc<ComponentSecret>> {
+    pub(crate) async fn get_newer(&self) -> Option<Arc<ComponentSecret>> {
         let Source::SecretsManager { client, arn } = &self.source else { return None };
         let mut fetched = self.fetched.lock().await;
         let doubtful = fetched.as_ref().is_some_and(|fetched| fetched.at.elapsed() > DOUBTED_AFTER);
@@ -93,7 +93,7 @@ impl Secrets {
     }
 
     /// Marks what was fetched as refused by WeChat: the operator may have stored a new one.
-    pub async fn refused(&self) {
+    pub(crate) async fn refused(&self) {
         if let Some(fetched) = &mut *self.fetched.lock().await {
             fetched.refused = true;
         }

@@ -1,35 +1,42 @@
 //! What the functions share: the tables, WeChat, and the platform's own credentials.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use crate::component::Component;
+use crate::component::{Cause, Component};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::id::unique_id;
 use crate::retry::until_written;
 use crate::secrets::Secrets;
-use crate::store::{GrantWrite, Record, Store, StoreError, Stored};
-use crate::time::Clock;
-use crate::wechat::Client;
+use crate::store::{GrantWrite, OddTime, Record, Store, StoreError, Stored};
+use crate::time::{Clock, Timestamp};
+use crate::wechat::{Appid, AuthorizerInfo, Client, ToldTime};
+
+/// Clocks of others are believed to be this close: what is closer together is not ordered by its times.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// The services of one instance of a function. Clones share memory and connections.
 #[derive(Clone, Debug)]
 pub struct Services {
     /// The two tables.
-    pub store: Store,
+    pub(crate) store: Store,
     /// WeChat's API.
-    pub wechat: Arc<Client>,
+    pub(crate) wechat: Arc<Client>,
     /// The platform's credentials.
-    pub secrets: Arc<Secrets>,
+    pub(crate) secrets: Arc<Secrets>,
     /// The platform's own token.
-    pub component: Arc<Component>,
+    pub(crate) component: Arc<Component>,
     /// The HTTP client of both wires.
-    pub http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     /// The time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
+
+/// How long noting an odd time may take: nothing depends on the note.
+const FOR_NOTE: Duration = Duration::from_secs(1);
 
 impl Services {
     /// What `config` describes. Nothing is fetched yet.
@@ -41,6 +48,7 @@ impl Services {
         let component = Component::new(store.clone(), wechat.clone(), secrets.clone(), clock.clone());
         Self { store, wechat, secrets, component: Arc::new(component), http, clock }
     }
+
     /// The same services as a cold start finds them: with nothing in memory.
     pub(crate) fn with_empty_memory(&self) -> Self {
         let secrets = Arc::new(self.secrets.with_empty_memory());
@@ -49,31 +57,88 @@ impl Services {
         Self { secrets, component: Arc::new(component), ..self.clone() }
     }
 
-    /// Writes a grant over `record` as it was read, or without having read one. Returns the record instead if a newer one
-    /// is there. The error is that of the last try before `deadline`.
+    /// What WeChat has of an account now.
+    pub(crate) async fn authorizer_info(
+        &self,
+        appid: &Appid,
+        deadline: Deadline,
+    ) -> Result<AuthorizerInfo, Cause> {
+        let request = |token, limit| async move { self.wechat.authorizer_info(&token, appid, limit).await };
+        let answer = self.component.call(None, deadline, request).await;
+        answer.map(|(info, _)| info).map_err(|failure| failure.cause)
+    }
+
+    /// Says and notes that WeChat told a time which cannot be. Best effort.
+    pub(crate) async fn note_odd_time(
+        &self,
+        told: ToldTime,
+        source: &str,
+        now: Timestamp,
+        deadline: Deadline,
+    ) {
+        tracing::warn!(told = told.as_told(), now = now.as_secs(), source, "WeChat told an impossible time");
+        let odd = OddTime { noted_at: now, told: told.as_told(), source: source.to_owned() };
+        match deadline.within(FOR_NOTE).limit(self.store.put_odd_time(&odd)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::warn!("{error}"),
+            None => tracing::warn!("the odd time is not noted in time"),
+        }
+    }
+
+    /// Writes a grant over `record` as it was read, or without having read one. The error is that of the last try before
+    /// `deadline`.
     pub(crate) async fn put_grant(
         &self,
         write: &GrantWrite<'_>,
         record: Option<&Record>,
         deadline: Deadline,
-    ) -> Result<Option<Record>, StoreError> {
-        let mut known = record.cloned();
+    ) -> Result<Landed, StoreError> {
+        let appid = &write.grant.authorizer_appid;
+        let (mut write, mut known) = (*write, record.cloned());
         loop {
             let now = self.clock.now();
             let request_token = unique_id();
             let stored = until_written(deadline, || async {
-                let put = self.store.put_grant(write, known.as_ref(), now, &request_token).await;
-                put.inspect_err(|error| {
-                    tracing::warn!(authorizer.appid = %write.grant.authorizer_appid, "{error}");
-                })
+                let put = self.store.put_grant(&write, known.as_ref(), now, &request_token).await;
+                put.inspect_err(|error| tracing::warn!(authorizer.appid = %appid, "{error}"))
             });
             match stored.await? {
-                Stored::Written => return Ok(None),
+                Stored::Written => return Ok(Landed::Written { bound: write.binding.is_some() }),
+                Stored::LaunchTaken => {
+                    tracing::warn!(authorizer.appid = %appid, "another account ended this launch: stored without it");
+                    write.binding = None;
+                }
                 Stored::Conflict(record) if record.is_newer_than(write.event_time) => {
-                    return Ok(Some(*record));
+                    let Some(unauthorized_at) = record.unauthorized_at.filter(|_| !record.is_authorized())
+                    else {
+                        return Ok(Landed::Newer(record));
+                    };
+                    if record.updated_at < write.asked_at {
+                        // WeChat gave it after that tombstone was stored.
+                        write.event_time = unauthorized_at;
+                        known = Some(*record);
+                    } else if unauthorized_at.distance(write.event_time) <= CLOCKS_APART {
+                        return Ok(Landed::Doubtful(record));
+                    } else {
+                        return Ok(Landed::Newer(record));
+                    }
                 }
                 Stored::Conflict(record) => known = Some(*record),
             }
         }
     }
+}
+
+/// How the write of a grant ended.
+#[derive(Debug)]
+pub(crate) enum Landed {
+    /// It is in the table, and with it the outcome of its launch if `bound`.
+    Written {
+        /// Whether the launch has this outcome.
+        bound: bool,
+    },
+    /// A newer event is stored. The record.
+    Newer(Box<Record>),
+    /// A revocation is stored that cannot be told from a later or an earlier one: WeChat must be asked. The record.
+    Doubtful(Box<Record>),
 }

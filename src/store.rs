@@ -1,6 +1,7 @@
 //! The two tables in DynamoDB. Every write that could undo another one is conditional and says what it
 //! replaces; a lost condition is a normal outcome.
 
+mod allowance;
 mod attribute;
 mod claim;
 mod component_token;
@@ -11,6 +12,7 @@ mod grant;
 mod item;
 mod launch;
 mod lease;
+mod odd_time;
 mod pending;
 mod profile;
 mod quota;
@@ -38,6 +40,8 @@ pub(crate) use cursor::Cursor;
 pub(crate) use describe::Table;
 pub(crate) use due::REFRESH_SHARDS;
 pub(crate) use grant::{GrantWrite, Obtained, Stored};
+pub(crate) use launch::{LAUNCH_LIFE, Launch, LaunchRequest, NewLaunch};
+pub(crate) use odd_time::OddTime;
 pub(crate) use record::{AccessToken, Record};
 pub(crate) use refresh::{Leased, Reason, RefreshFailure};
 pub(crate) use ticket::Ticket;
@@ -51,7 +55,7 @@ use crate::wechat::Appid;
 
 /// The tables of one platform.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     client: Client,
     authorizers_table: String,
     platform_table: String,
@@ -75,7 +79,7 @@ enum Written {
 
 impl Store {
     /// The tables that `config` names.
-    pub fn new(config: &Config, aws: &SdkConfig) -> Self {
+    pub(crate) fn new(config: &Config, aws: &SdkConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(aws)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(

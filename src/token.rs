@@ -143,7 +143,7 @@ async fn token(
         let usable = access_token.filter(|access_token| access_token.expires_at.since(now) >= USABLE);
         match (refreshed, usable) {
             (Refreshed::Done, _) => just_refreshed = true,
-            (Refreshed::Revoked, _) => return Err(TokenError::AuthorizerUnauthorized),
+            (Refreshed::Suspected(_), _) => return Err(TokenError::AuthorizerUnauthorized),
             (_, Some(access_token)) => return Ok(valid_token(app, appid, access_token, &record)),
             (Refreshed::NotOurs, None) => {
                 if !waiting.pause(backoff(1)).await {

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
+use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 
+use crate::evidence::{Cookie, LaunchId};
 use crate::metric;
 use crate::page::{Frame, Language, Page, content_security_policy};
 
@@ -41,20 +43,57 @@ pub(crate) enum PageResponse {
         page: Page,
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
+        /// `Set-Cookie`, for a browser that has none for this launch.
+        set_cookie: Option<String>,
     },
     /// Status only, for requests that do not render a page.
     Empty(StatusCode),
+    /// To the outcome of a launch, at an address without the code.
+    SeeOther {
+        /// The address.
+        location: String,
+        /// `Set-Cookie`, for a browser that has none for this launch.
+        set_cookie: Option<String>,
+    },
 }
 
 impl PageResponse {
     /// A page with its status.
     pub(crate) fn page(status: StatusCode, page: Page) -> Self {
-        Self::Page { status, page, retry_after: None }
+        Self::Page { status, page, retry_after: None, set_cookie: None }
     }
 
     /// A page that asks the visitor to come back after `seconds`.
     pub(crate) fn later(seconds: u32, page: Page) -> Self {
-        Self::Page { status: StatusCode::SERVICE_UNAVAILABLE, page, retry_after: Some(seconds) }
+        Self::Page {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            page,
+            retry_after: Some(seconds),
+            set_cookie: None,
+        }
+    }
+
+    /// To the outcome of a launch.
+    pub(crate) fn see_outcome(id: &LaunchId) -> Self {
+        Self::SeeOther { location: format!("callback?launch={}", id.as_str()), set_cookie: None }
+    }
+
+    /// The same response, with a launch's cookie.
+    pub(crate) fn with_cookie(self, cookie: &Cookie) -> Self {
+        self.with_set_cookie(cookie.header())
+    }
+
+    /// The same response, with this `Set-Cookie`.
+    pub(crate) fn with_set_cookie(mut self, header: String) -> Self {
+        if let Self::Page { set_cookie, .. } | Self::SeeOther { set_cookie, .. } = &mut self {
+            *set_cookie = Some(header);
+        }
+        self
+    }
+
+    /// The same response, with a cookie if it leads to an address that only the cookie opens.
+    pub(crate) fn with_cookie_if_seen(self, cookie: &Cookie) -> Self {
+        if matches!(self, Self::SeeOther { .. }) { self.with_cookie(cookie) } else { self }
     }
 
     /// The response to a request that is no visit, so that a prefetch, a preview or a link scanner spends
@@ -71,6 +110,7 @@ impl PageResponse {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Page { status, .. } | Self::Empty(status) => *status,
+            Self::SeeOther { .. } => StatusCode::SEE_OTHER,
         }
     }
 }
@@ -102,7 +142,17 @@ impl Visit {
         }
         let body = match page_response {
             PageResponse::Empty(_) => Body::Empty,
-            PageResponse::Page { page, retry_after, .. } => {
+            PageResponse::SeeOther { location, set_cookie } => {
+                response = response.header(LOCATION, location);
+                if let Some(cookie) = set_cookie {
+                    response = response.header(SET_COOKIE, cookie);
+                }
+                Body::Empty
+            }
+            PageResponse::Page { page, retry_after, set_cookie, .. } => {
+                if let Some(cookie) = set_cookie {
+                    response = response.header(SET_COOKIE, cookie);
+                }
                 response =
                     response.header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
                 if let Some(seconds) = retry_after {
@@ -116,6 +166,17 @@ impl Visit {
         };
         response.body(body).expect("the headers are constant")
     }
+}
+
+/// The launch cookies of the visitor's browser, in the order in which it sent them.
+pub(crate) fn cookies(request: &Request) -> Vec<Cookie> {
+    let headers = request.headers().get_all(COOKIE).iter();
+    headers.filter_map(|value| value.to_str().ok()).flat_map(Cookie::read_all).collect()
+}
+
+/// A parameter of the query. Of a repeated one the last that is not empty counts: WeChat appends its own.
+pub(crate) fn parameter<'a>(query: &'a QueryMap, name: &str) -> Option<&'a str> {
+    query.all(name)?.into_iter().rev().find(|value| !value.is_empty())
 }
 
 /// The context of the invocation; `lambda_http` adds it to every request.

@@ -15,11 +15,12 @@ mod profile;
 mod push;
 mod secret;
 mod token;
+mod told_time;
 mod value;
 
 pub use class::Class;
 pub use client::Client;
-pub(crate) use client::{ApiAnswer, LIST_PAGE, Quota};
+pub(crate) use client::{ApiAnswer, LIST_PAGE, Quota, Quotas};
 pub use code::{AuthorizationCode, MalformedCode};
 pub use errcode::Errcode;
 pub use error::{CallError, Refusal};
@@ -34,4 +35,6 @@ pub use token::{
     AuthorizerAccessToken, AuthorizerRefreshToken, ComponentAccessToken, ComponentAppSecret,
     ComponentVerifyTicket, EncodingAesKey, Issued, MessageToken, PreAuthCode,
 };
+pub use told_time::ToldTime;
+pub(crate) use told_time::{AHEAD, is_too_far_ahead};
 pub use value::Appid;

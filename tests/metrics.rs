@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use sandbox::gateway::redirect;
 use sandbox::wechat::Account;
-use sandbox::{Fault, HttpRequest, Sandbox};
+use sandbox::{Browser, Fault, HttpRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use wechat_authorizer::metric::{Metrics, NAMESPACE};
@@ -56,9 +56,16 @@ fn values(lines: &str) -> BTreeMap<String, Value> {
 }
 
 async fn scene() -> (Sandbox, String) {
-    let sandbox = Sandbox::start().await;
+    let sandbox = Sandbox::start().await.with("PUBLIC_BASE_URL", "https://platform.example.com");
     let appid = sandbox.wechat.add_account(Account::official_account("shop"));
     (sandbox, appid)
+}
+
+/// The redirect of a merchant who comes from a service's launch.
+async fn launched(sandbox: &Sandbox, appid: &str) -> String {
+    let launch = sandbox.launch().run(json!({"state": "s"})).await.expect("a launch begins");
+    let id = launch["launch_id"].as_str().expect("an id");
+    format!("{}&launch={id}", redirect(&sandbox.wechat.authorize(appid, &[1])))
 }
 
 #[tokio::test]
@@ -66,14 +73,14 @@ async fn a_visit_is_measured_without_anything_secret() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
-    let callback = sandbox.callback();
-    assert_eq!(callback.get(&visit).await.status, 200);
-    assert_eq!(callback.get(&visit).await.status, 200);
+    let (browser, callback) = (Browser::new(), sandbox.callback());
+    assert_eq!(browser.visit(&callback, &visit).await.status, 200);
+    assert_eq!(browser.visit(&callback, &visit).await.status, 200);
     let lines = written();
     let values = values(&lines);
     assert_eq!(values["Grants callback"], 1, "the reload brought no other");
-    assert_eq!(values["Outcomes stored"], 2);
-    assert_eq!(values["Redirects missing"], 2);
+    assert_eq!(values["Outcomes stored"], 1);
+    assert_eq!(values["Redirects bare"], 2);
     assert_eq!(values["WechatCalls given"], sandbox.wechat.requests().len());
     assert_eq!(values["PageLatency callback"].as_array().map(Vec::len), Some(2));
     assert_eq!(values["ExchangeLatency"].as_array().map(Vec::len), Some(1));
@@ -84,14 +91,65 @@ async fn a_visit_is_measured_without_anything_secret() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_counted_by_its_state() {
+async fn a_redirect_is_counted_by_its_evidence() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
-    let visit = format!("{}&state=s", redirect(&sandbox.wechat.authorize(&appid, &[1])));
-    assert_eq!(sandbox.callback_with(&[("REQUIRE_STATE", "true")]).get(&visit).await.status, 403);
-    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    let bare = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    assert_eq!(sandbox.callback_with(&[("REQUIRE_LAUNCH", "true")]).get(&bare).await.status, 403);
+    assert_eq!(sandbox.callback().get(&bare).await.status, 303);
+    assert_eq!(sandbox.callback().get(&launched(&sandbox, &appid).await).await.status, 303);
+
+    // With the cookie of the launch page.
+    let launch = sandbox.launch().run(json!({})).await.expect("a launch begins");
+    let id = launch["launch_id"].as_str().expect("an id");
+    let browser = Browser::new();
+    browser.visit(&sandbox.authorize(), &format!("/authorize?launch={id}")).await;
+    let code = sandbox.wechat.authorize(&appid, &[1]);
+    browser.visit(&sandbox.callback(), &format!("{}&launch={id}", redirect(&code))).await;
+
+    // Of a launch page that anybody can open.
+    let page = Browser::new().visit(&sandbox.authorize(), "/authorize").await.body;
+    let id = page.split_once("callback%3Flaunch%3D").expect("a launch").1.split_at(32).0;
+    let code = sandbox.wechat.authorize(&appid, &[1]);
+    assert_eq!(sandbox.callback().get(&format!("{}&launch={id}", redirect(&code))).await.status, 303);
+
     let values = values(&written());
-    assert_eq!((&values["Redirects refused"], &values["Redirects present"]), (&json!(1), &json!(1)));
+    for evidence in ["refused", "bare", "launch", "browser", "visitor"] {
+        assert_eq!(values[&format!("Redirects {evidence}")], 1, "{evidence}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_vouches_for_and_is_over_its_budget_is_counted() {
+    let _turn = turn().await;
+    let (sandbox, _) = scene().await;
+    let callback = sandbox.callback_with(&[("UNVOUCHED_PER_DAY", "0")]);
+    assert_eq!(callback.get(&redirect("queryauthcode@@@made-up")).await.status, 202);
+    let values = values(&written());
+    assert_eq!(values["Unvouched over_budget"], 1);
+    assert!(!values.contains_key("WechatCalls given") && !values.contains_key("WechatCalls refused"));
+}
+
+#[tokio::test]
+async fn wechats_quotas_are_measured_once_an_hour() {
+    let _turn = turn().await;
+    let (sandbox, _) = scene().await;
+    let refresh = sandbox.refresh();
+    // The first run has no component token to ask with yet.
+    for _ in 0..3 {
+        refresh.run(json!({})).await.expect("it runs");
+        sandbox.clock.advance(60);
+    }
+    let first = values(&written());
+    for endpoint in ["api_query_auth", "api_authorizer_token", "api_create_preauthcode"] {
+        let used = first[&format!("QuotaUsed {endpoint}")].as_array().expect("a list").clone();
+        assert_eq!(used.len(), 1, "{endpoint}");
+    }
+    let spent = first["QuotaUsed api_component_token"][0].as_f64().expect("a number");
+    assert!(spent > 0.0 && spent < 1.0, "{spent}");
+    sandbox.clock.advance(3600);
+    refresh.run(json!({})).await.expect("it runs");
+    assert_eq!(values(&written())["QuotaUsed api_query_auth"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
@@ -117,7 +175,7 @@ async fn a_refusal_is_counted_by_its_errcode_and_silence_as_none() {
     assert_eq!(values_then["WechatCalls refused"], 1);
     assert_eq!(values_then["Outcomes unavailable"], 1);
     assert!(!values_then.contains_key("Grants callback"));
-    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    assert_eq!(sandbox.callback().get(&visit).await.status, 303);
     assert_eq!(values(&written())["WechatCalls none"], 1);
 }
 
@@ -126,7 +184,7 @@ async fn a_run_measures_ages_and_backlogs_once() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     sandbox.wechat.on("api_query_auth").once(Fault::errcode(61004));
-    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    let visit = launched(&sandbox, &appid).await;
     assert_eq!(sandbox.callback().get(&visit).await.status, 503);
     sandbox.clock.advance(700);
     written();
@@ -152,7 +210,7 @@ async fn a_claim_that_cannot_be_read_silences_nothing_else() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     sandbox.wechat.on("api_query_auth").always(Fault::errcode(61004));
-    let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
+    let visit = launched(&sandbox, &appid).await;
     assert_eq!(sandbox.callback().get(&visit).await.status, 503);
     sandbox.dynamodb.on("GetItem").containing("code#").always(Fault::throttled());
     written();
@@ -176,7 +234,7 @@ async fn a_token_that_waits_for_the_platform_is_backlog() {
         sandbox.dynamodb.call("PutItem", json!({"TableName": table, "Item": item})).await;
     }
     let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
-    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    assert_eq!(sandbox.callback().get(&visit).await.status, 303);
     sandbox.clock.advance(7200);
     sandbox.wechat.on("api_component_token").always(Fault::errcode(61004));
     written();
@@ -206,7 +264,7 @@ async fn refreshes_are_counted_by_what_came_of_them() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));
-    assert_eq!(sandbox.callback().get(&visit).await.status, 200);
+    assert_eq!(sandbox.callback().get(&visit).await.status, 303);
     sandbox.clock.advance(7200 - 600);
     sandbox.put_ticket().await;
     sandbox.refresh().run(json!({})).await.expect("it runs");

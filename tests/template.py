@@ -236,8 +236,9 @@ PERMISSIONS = {
         PLATFORM: RECORD,
         FAILED: {"sqs:SendMessage"},
     },
+    "launch": {AUTHORIZERS: {"dynamodb:GetItem"}, PLATFORM: RECORD},
     "token": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
-    "doctor": {AUTHORIZERS: DESCRIBE, PLATFORM: DESCRIBE | RECORD},
+    "doctor": {AUTHORIZERS: DESCRIBE, PLATFORM: DESCRIBE | RECORD, PENDING: {"dynamodb:Query"}},
 }
 # Actions for which AWS has no resource, or Lambda takes no narrower one.
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -329,10 +330,30 @@ class Permissions(unittest.TestCase):
     def test_services_cannot_read_refresh_tokens_and_leases(self):
         statement = Stack().resources["ReadAccessTokensPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
         attributes = set(statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
-        self.assertIn("authorizer_access_token", attributes)
+        self.assertLessEqual({"authorizer_access_token", "state", "unverified_state", "bound"}, attributes)
         self.assertFalse(attributes & {"authorizer_refresh_token", "lease_owner", "lease_until", "change"})
         self.assertEqual(statement["Condition"]["Null"], {"dynamodb:Attributes": "false"})
         self.assertEqual(statement["Condition"]["StringEquals"], {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"})
+
+    def test_each_policy_for_services_gives_one_thing(self):
+        for stack in every_stack():
+            given = {
+                name: [(set(s["Action"]), s["Resource"]) for s in policy["PolicyDocument"]["Statement"]]
+                for name, policy in stack.of("AWS::IAM::ManagedPolicy").items()
+                if name != "FunctionsPolicy"
+            }
+            invoke = {"lambda:InvokeFunction"}
+            expected = {
+                "ReadAccessTokensPolicy": [
+                    ({"dynamodb:BatchGetItem", "dynamodb:GetItem"}, AUTHORIZERS),
+                    ({"kms:Decrypt"}, "${TablesKey.Arn}"),
+                ],
+                "InvokeTokenPolicy": [(invoke, "${TokenFunction.Arn}")],
+                "InvokeLaunchPolicy": [(invoke, "${LaunchFunction.Arn}")],
+            }
+            self.assertEqual(given, expected)
+            outputs = {stack.outputs[f"{name}Arn"] for name in expected}
+            self.assertEqual(outputs, {f"${{{name}}}" for name in expected})
 
     def test_the_endpoint_of_dynamodb_lets_through_what_the_functions_do(self):
         stack = Stack(**CREATED)
@@ -391,6 +412,32 @@ class State(unittest.TestCase):
             self.assertEqual(names, ["COMPONENT_SECRET_ARN"])
             self.assertEqual(variables["COMPONENT_SECRET_ARN"], "${ComponentSecret.Id}")
 
+    def test_each_setting_of_launches_reaches_every_function(self):
+        given = {
+            "RequireLaunch": "true",
+            "ReturnUrl": "https://shop.example.com/done",
+            "ReturnUrlPrefix": "https://shop.example.com/",
+            "UnvouchedPerSecond": "3",
+            "UnvouchedPerDay": "77",
+        }
+        for function in Stack(**given).functions().values():
+            variables = function["Environment"]["Variables"]
+            self.assertEqual(variables.get("REQUIRE_LAUNCH"), "true")
+            self.assertEqual(variables.get("RETURN_URL"), "https://shop.example.com/done")
+            self.assertEqual(variables.get("RETURN_URL_PREFIX"), "https://shop.example.com/")
+            self.assertEqual(variables.get("UNVOUCHED_PER_SECOND"), "3")
+            self.assertEqual(variables.get("UNVOUCHED_PER_DAY"), "77")
+        defaults = {name: str(TEMPLATE["Parameters"][name]["Default"]) for name in given}
+        numbers = {"UnvouchedPerSecond": "2", "UnvouchedPerDay": "1000"}
+        self.assertEqual(defaults, {"RequireLaunch": "false", "ReturnUrl": "", "ReturnUrlPrefix": "", **numbers})
+
+    def test_a_return_address_of_a_launch_is_below_an_https_address(self):
+        pattern = TEMPLATE["Parameters"]["ReturnUrlPrefix"]["AllowedPattern"]
+        for address in ("", "https://shop.example.com/wechat/"):
+            self.assertRegex(address, pattern)
+        for address in ("http://shop.example.com/", "javascript:alert(1)", "https://a b"):
+            self.assertNotRegex(address, pattern)
+
     def test_queues_and_the_topic_are_encrypted(self):
         for queue in Stack().of("AWS::SQS::Queue").values():
             self.assertIs(queue["SqsManagedSseEnabled"], True)
@@ -402,6 +449,7 @@ ALARMS_OF_THIS_STACK = {
     "StringEquals": {"aws:SourceAccount": "123456789012"},
     "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:wechat-authorizer-*"},
 }
+CHANGES = ["authorized", "updated", "unauthorized", "unexchanged", "refresh_failed", "recovered"]
 ROUTES = {"GET /authorize", "HEAD /authorize", "GET /callback", "HEAD /callback", "POST /events"}
 
 
@@ -465,6 +513,16 @@ class Public(unittest.TestCase):
         pipe = Stack().resources["ChangesPipe"]["Properties"]
         self.assertNotIn("IncludeExecutionData", pipe["LogConfiguration"])
         self.assertNotIn("token", pipe["TargetParameters"]["InputTemplate"])
+
+    def test_the_pipe_publishes_every_kind_of_change(self):
+        (pattern,) = Stack().resources["ChangesPipe"]["Properties"]["SourceParameters"]["FilterCriteria"]["Filters"]
+        published = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]["change"]["S"]
+        self.assertEqual(published, CHANGES)
+        for text in (
+            Stack().resources["ChangesBus"]["Properties"]["Description"],
+            TEMPLATE["Outputs"]["ChangesBusName"]["Description"],
+        ):
+            self.assertEqual(re.findall("|".join(CHANGES), text), CHANGES)
 
 
 def strings_of(value):
@@ -578,7 +636,7 @@ class Domain(unittest.TestCase):
             stack = Stack(**parameters)
             for function in stack.functions().values():
                 told = function["Environment"]["Variables"]["PUBLIC_BASE_URL"]
-                if function["Handler"] == "doctor":
+                if function["Handler"] in ("doctor", "launch"):
                     self.assertEqual(told, origin or "${Api.ApiEndpoint}")
                 else:
                     self.assertEqual(told, origin or "", parameters)
@@ -664,6 +722,15 @@ class Partition(unittest.TestCase):
 
 
 APPID = "wx7c0de5a4db0c0001"
+# The endpoints of WeChat whose quota of the day is measured, and their part of an alarm's name.
+ENDPOINTS = {
+    "api_component_token": "ComponentToken",
+    "api_create_preauthcode": "PreAuthCode",
+    "api_query_auth": "QueryAuth",
+    "api_authorizer_token": "AuthorizerToken",
+    "api_get_authorizer_info": "AuthorizerInfo",
+    "api_get_authorizer_list": "AuthorizerList",
+}
 # What the functions emit: metric to its label and the label's values.
 METRICS = {
     "Grants": ("Door", {"callback", "events", "refresh", "reconcile"}),
@@ -680,7 +747,8 @@ METRICS = {
             "unclaimed",
         },
     ),
-    "Redirects": ("State", {"present", "missing", "refused"}),
+    "Redirects": ("Evidence", {"browser", "launch", "visitor", "bare", "refused"}),
+    "Unvouched": ("Result", {"over_budget"}),
     "WechatCalls": ("Answer", {"given", "refused", "none"}),
     "Refusals": ("Errcode", {"61004", "45009"}),
     "ExchangeLatency": None,
@@ -690,6 +758,8 @@ METRICS = {
     "OldestDue": None,
     "PendingClaims": None,
     "OldestPending": None,
+    "Unexchanged": None,
+    "QuotaUsed": ("Endpoint", set(ENDPOINTS)),
     "TicketAge": None,
     "ComponentTokenAge": None,
 }
@@ -730,14 +800,16 @@ def metric_of(alarm):
 
 
 # What must not happen unseen: alarm to what it looks at.
-FUNCTIONS = ["Callback", "Events", "Authorize", "Refresh", "Reconcile", "Token", "Doctor"]
+FUNCTIONS = ["Callback", "Events", "Authorize", "Refresh", "Reconcile", "Launch", "Token", "Doctor"]
 WATCHED = {
     "TicketAlarm": "TicketAge",
     "ComponentTokenAlarm": "ComponentTokenAge",
     "RefreshBacklogAlarm": "OldestDue",
     "PendingAlarm": "OldestPending",
+    "UnexchangedAlarm": "Unexchanged",
     "AllowListAlarm": "Refusals 61004",
     "QuotaAlarm": "Refusals 45009",
+    **{f"QuotaUsed{name}Alarm": f"QuotaUsed {endpoint}" for endpoint, name in ENDPOINTS.items()},
     "FailuresAlarm": "5xx ${Api}",
     **{f"{name}ErrorsAlarm": f"Errors ${{{name}Function}}" for name in FUNCTIONS},
     **{f"{name}ThrottlesAlarm": f"Throttles ${{{name}Function}}" for name in FUNCTIONS},
@@ -772,6 +844,15 @@ class Watching(unittest.TestCase):
             of = [value for value in dimensions.values() if value != APPID]
             watched[name] = " ".join([metric, *of])
         self.assertEqual(watched, WATCHED)
+
+    def test_alarms_sound_at_the_number_that_the_readme_has(self):
+        alarms = Stack().of("AWS::CloudWatch::Alarm")
+        thresholds = {"UnexchangedAlarm": 1, **{f"QuotaUsed{name}Alarm": 50 for name in ENDPOINTS.values()}}
+        for name, threshold in thresholds.items():
+            alarm = alarms[name]
+            self.assertEqual(alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold", name)
+            self.assertEqual(alarm["Threshold"], threshold, name)
+            self.assertEqual(alarm["Period"], 3600, name)
 
     def test_every_alarm_and_graph_is_of_a_metric_that_is_emitted(self):
         source = (ROOT / "src" / "metric.rs").read_text(encoding="utf-8")
@@ -936,6 +1017,10 @@ MUTATIONS = [
         broken(statement("AuthorizeFunctionRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
     ),
     ("each_function_may_do_what_it_does", broken(statement("RefreshFunctionRole", 1), NOTHING)),
+    (
+        "each_function_may_do_what_it_does",
+        broken(statement("LaunchFunctionRole", 2, "Action", "+"), "dynamodb:UpdateItem"),
+    ),
     ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["CallbackFunctionRole", "Arn"]})),
     ("each_function_has_a_role", broken(resource("DoctorFunctionRole", "ManagedPolicyArns", "+"), "AdministratorAccess")),
     (
@@ -967,6 +1052,17 @@ MUTATIONS = [
         ),
     ),
     (
+        "each_policy_for_services",
+        broken(
+            resource("InvokeTokenPolicy", "PolicyDocument", "Statement", 0, "Resource"),
+            {"Fn::GetAtt": ["LaunchFunction", "Arn"]},
+        ),
+    ),
+    (
+        "each_policy_for_services",
+        broken(resource("InvokeLaunchPolicy", "PolicyDocument", "Statement", 0, "Action", "+"), "lambda:GetFunction"),
+    ),
+    (
         "the_endpoint_of_dynamodb",
         broken(resource("DynamoDbEndpoint", "PolicyDocument", "Statement", 0, "Action", 0), "dynamodb:PutItem"),
     ),
@@ -982,6 +1078,19 @@ MUTATIONS = [
     (
         "secrets_are_in_secrets_manager",
         broken(resource("TokenFunction", "Environment", "Variables", "APP_SECRET"), "x"),
+    ),
+    (
+        "each_setting_of_launches",
+        broken(resource("AuthorizeFunction", "Environment", "Variables", "REQUIRE_LAUNCH"), "false"),
+    ),
+    (
+        "each_setting_of_launches",
+        broken(resource("CallbackFunction", "Environment", "Variables", "UNVOUCHED_PER_DAY"), NOTHING),
+    ),
+    ("each_setting_of_launches", broken(("Parameters", "UnvouchedPerDay", "Default"), 10_000)),
+    (
+        "a_return_address_of_a_launch",
+        broken(("Parameters", "ReturnUrlPrefix", "AllowedPattern"), "^(https?://\\S+)?$"),
     ),
     ("queues_and_the_topic", broken(resource("AlarmTopic", "KmsMasterKeyId"), "alias/aws/sns")),
     ("there_are_three_public_routes", broken(resource("Api", "Body", "paths", "/debug"), {"get": {}})),
@@ -1004,6 +1113,13 @@ MUTATIONS = [
         "the_pipe_shows_no_tokens",
         broken(resource("ChangesPipe", "LogConfiguration", "IncludeExecutionData"), ["ALL"]),
     ),
+    (
+        "the_pipe_publishes",
+        broken(
+            resource("ChangesPipe", "SourceParameters", "FilterCriteria", "Filters", 0, "Pattern"),
+            '{"dynamodb":{"NewImage":{"change":{"S":["authorized"]}}}}',
+        ),
+    ),
     ("none_makes_no_network", broken(("Resources", "Vpc", "Condition"), NOTHING)),
     ("existing_uses_what_is_given", broken(resource("TokenFunction", "VpcConfig"), NOTHING)),
     ("created_puts_the_functions", broken(resource("PrivateSubnetB", "AvailabilityZone", "Fn::Select", 0), 0)),
@@ -1023,6 +1139,10 @@ MUTATIONS = [
         broken(resource("CallbackFunction", "Environment", "Variables", "PUBLIC_BASE_URL"), {"Ref": "PublicBaseUrl"}),
     ),
     (
+        "everything_names_the_same_origin",
+        broken(resource("LaunchFunction", "Environment", "Variables", "PUBLIC_BASE_URL"), {"Ref": "PublicBaseUrl"}),
+    ),
+    (
         "a_certificate_is_made",
         broken(resource("ApiDomain", "DomainNameConfigurations", 0, "SecurityPolicy"), "TLS_1_0"),
     ),
@@ -1036,6 +1156,13 @@ MUTATIONS = [
     ),
     ("china_has_its_own", broken(("Conditions", "InChina"), {"Fn::Equals": ["a", "b"]})),
     ("what_must_not_happen_unseen", broken(("Resources", "PendingAlarm"), NOTHING)),
+    ("what_must_not_happen_unseen", broken(("Resources", "UnexchangedAlarm"), NOTHING)),
+    (
+        "what_must_not_happen_unseen",
+        broken(resource("QuotaUsedQueryAuthAlarm", "Dimensions", 1, "Value"), "api_authorizer_token"),
+    ),
+    ("alarms_sound_at_the_number", broken(resource("QuotaUsedQueryAuthAlarm", "Threshold"), 90)),
+    ("every_alarm_and_graph", dashboard('"Evidence", "browser"', '"State", "browser"')),
     ("every_alarm_and_graph", broken(resource("AllowListAlarm", "Dimensions", 1, "Name"), "Code")),
     ("every_alarm_and_graph", dashboard('"Door", "callback"', '"Gate", "callback"')),
     ("every_alarm_says_what_to_do", broken(resource("QuotaAlarm", "OKActions"), [])),

@@ -9,8 +9,9 @@ use lambda_http::request::LambdaRequest;
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::gateway;
-use crate::instance::Answer;
+use crate::browser::Browser;
+use crate::gateway::{self, DOMAIN_NAME, HttpRequest};
+use crate::instance::{Answer, Instance};
 use crate::json_instance::InvocationError;
 use crate::sandbox::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS, Sandbox};
 
@@ -19,6 +20,9 @@ const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
 
 /// The code and the appid of their Mini Program.
 const MINI_PROGRAM: (&str, &str) = ("queryauthcode@@@sandbox-mini-program", "wx5a4db0c5709e0002");
+
+/// The id of the launch that they name.
+pub const LAUNCH: &str = "5a4db0c01a9c45a4db0c01a9c4000001";
 
 /// Milliseconds since 1970, up to the end of the years with four digits.
 const TIMES: Range<i64> = 0..253_402_300_800_000;
@@ -35,8 +39,8 @@ pub struct EventFile {
 /// What the function made of it.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// An answer over HTTP.
-    Http(Answer),
+    /// The answer over HTTP, and after it that of the address to which it redirects the browser.
+    Http(Vec<Answer>),
     /// The result of an invocation.
     Json(Result<Value, InvocationError>),
 }
@@ -71,6 +75,10 @@ impl EventFile {
         sandbox.clock.advance(600);
         match self.function.as_str() {
             "doctor" => return sandbox.with_gateway().await,
+            "authorize" | "callback" | "launch" => {
+                sandbox.put_launch(LAUNCH, "customer-4711").await;
+                return sandbox.with("PUBLIC_BASE_URL", &format!("https://{DOMAIN_NAME}"));
+            }
             "token" => grant(&sandbox, OFFICIAL_ACCOUNT).await,
             "refresh" => {
                 grant(&sandbox, OFFICIAL_ACCOUNT).await;
@@ -86,11 +94,28 @@ impl EventFile {
         sandbox
     }
 
+    /// What the browser reads at the address to which `answer` redirects it.
+    async fn follow(&self, instance: &Instance, answer: &Answer) -> Answer {
+        let headers = self.event["headers"].as_object().into_iter().flatten();
+        let headers = headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+        let request = HttpRequest { headers: headers.collect(), ..HttpRequest::get("/") };
+        let browser = Browser::new();
+        browser.keep(answer);
+        browser.follow(instance, &request, answer).await
+    }
+
     /// Hands the event to a cold instance of its function.
     pub async fn run(&self, sandbox: &Sandbox) -> Outcome {
         let function = sandbox.function(&self.function).expect("the name was read as that of a function");
         match function {
-            Function::Http(instance) => Outcome::Http(instance.invoke(self.event.clone()).await),
+            Function::Http(instance) => {
+                let answer = instance.invoke(self.event.clone()).await;
+                let page = match answer.status {
+                    303 => Some(self.follow(&instance, &answer).await),
+                    _ => None,
+                };
+                Outcome::Http([answer].into_iter().chain(page).collect())
+            }
             Function::Json(instance) => Outcome::Json(instance.run(self.event.clone()).await),
         }
     }
@@ -118,6 +143,6 @@ fn check(event: &Value) -> Result<(), String> {
 
 /// WeChat's redirect, before the event.
 async fn grant(sandbox: &Sandbox, code: &str) {
-    let answer = sandbox.callback().get(&gateway::redirect(code)).await;
+    let answer = Browser::new().visit(&sandbox.callback(), &gateway::redirect(code)).await;
     assert_eq!(answer.status, 200, "the grant before the event is stored");
 }

@@ -33,6 +33,8 @@ pub struct Answer {
     pub status: u16,
     /// The headers, with lower-case names.
     pub headers: BTreeMap<String, String>,
+    /// What `Set-Cookie` is made of, one for each cookie.
+    pub cookies: Vec<String>,
     /// The body as it is sent.
     pub body: String,
     /// Why the invocation itself failed; then the rest is API Gateway's own answer.
@@ -48,7 +50,7 @@ impl Answer {
     fn failed(error: String) -> Self {
         let headers = [("content-type".to_owned(), "application/json".to_owned())].into();
         let body = r#"{"message":"Internal Server Error"}"#.to_owned();
-        Self { status: 500, headers, body, error: Some(error) }
+        Self { status: 500, headers, cookies: Vec::new(), body, error: Some(error) }
     }
 }
 
@@ -124,6 +126,8 @@ fn parse(response: &str) -> Answer {
         status_code: u16,
         #[serde(default)]
         headers: BTreeMap<String, String>,
+        #[serde(default)]
+        cookies: Vec<String>,
         body: Option<String>,
         #[serde(default)]
         is_base64_encoded: bool,
@@ -136,5 +140,6 @@ fn parse(response: &str) -> Answer {
     } else {
         body
     };
-    Answer { status: returned.status_code, headers: returned.headers, body, error: None }
+    let Returned { status_code: status, headers, cookies, .. } = returned;
+    Answer { status, headers, cookies, body, error: None }
 }

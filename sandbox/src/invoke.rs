@@ -19,7 +19,9 @@ pub(crate) async fn run(file: &Path) -> Result<(), Box<dyn Error>> {
     wechat_authorizer::log::init(None, None);
     let before = Tables::read(&sandbox).await;
     let outcome = match file.run(&sandbox).await {
-        Outcome::Http(answer) => shown(&answer),
+        Outcome::Http(answers) => {
+            answers.iter().map(shown).collect::<Vec<_>>().join("\n\nThe browser goes there:\n\n")
+        }
         Outcome::Json(Ok(answer)) => format!("{answer:#}"),
         Outcome::Json(Err(error)) => format!("error: {error}"),
     };
@@ -40,6 +42,7 @@ fn shown(answer: &Answer) -> String {
     let mut lines = vec![format!("status {}", answer.status)];
     lines.extend(answer.error.iter().map(|error| format!("error: {error}")));
     lines.extend(answer.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(answer.cookies.iter().map(|cookie| format!("set-cookie: {cookie}")));
     lines.push(String::new());
     let html = answer.header("content-type").starts_with("text/html");
     let body = if html { text_of(&answer.body) } else { answer.body.clone() };

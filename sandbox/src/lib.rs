@@ -7,6 +7,7 @@
 //!
 //! - [`Sandbox`] starts everything and makes cold instances of the functions: an [`Instance`] answers HTTP, a
 //!   [`JsonInstance`] is invoked with JSON
+//! - [`Browser`]: what a merchant visits an [`Instance`] with
 //! - [`wechat`]: the simulated WeChat, its pushes and its controls
 //! - [`dynamodb`]: the tables, what was asked of them, and what is in them
 //! - [`fault`], [`wire`]: what both servers share: faults on demand and a record of every request
@@ -14,6 +15,7 @@
 //! - [`event_file`]: the files in `events/`, each with a sandbox in which it has something to do
 //! - [`template`]: what the deployed stack looks like, read from `template.yaml`
 
+mod browser;
 mod date;
 pub mod dynamodb;
 pub mod event_file;
@@ -30,6 +32,7 @@ pub mod template;
 pub mod wechat;
 pub mod wire;
 
+pub use browser::Browser;
 pub use dynamodb::DynamoDb;
 pub use fault::{Fault, Hold};
 pub use gateway::HttpRequest;

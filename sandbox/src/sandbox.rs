@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use aws_config::SdkConfig;
+use aws_lc_rs::digest;
 use serde_json::json;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::http;
@@ -80,6 +81,9 @@ impl Sandbox {
             ("AUTHORIZERS_TABLE", dynamodb.authorizers_table.clone()),
             ("COMPONENT_APPID", wechat.component_appid.clone()),
             ("COMPONENT_SECRET", wechat.component_secret().to_string()),
+            // Who plays here, and a test, makes more visits in a second than a merchant.
+            ("UNVOUCHED_PER_SECOND", "1000".to_owned()),
+            ("UNVOUCHED_PER_DAY", "86400".to_owned()),
             ("PLATFORM_TABLE", dynamodb.platform_table.clone()),
             ("WECHAT_API_BASE_URL", wechat.base_url.clone()),
             ("WECHAT_MOBILE_BASE_URL", wechat.base_url.clone()),
@@ -111,6 +115,22 @@ impl Sandbox {
         });
         self.dynamodb.put(&self.dynamodb.platform_table, item).await;
         ticket
+    }
+
+    /// Stores a service's launch with this id, as `launch` begins one with a random id.
+    pub async fn put_launch(&self, id: &str, state: &str) {
+        let digest = digest::digest(&digest::SHA256, id.as_bytes());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let now = self.clock.now().as_secs();
+        let item = json!({
+            "pk": format!("launch#{}#{digest}", self.wechat.component_appid),
+            "made_by": "service",
+            "state": state,
+            "auth_type": "3",
+            "open_until": now + 7200,
+            "expires_at": now + 7200,
+        });
+        self.dynamodb.put(&self.dynamodb.platform_table, item).await;
     }
 
     /// Deletes the record of an account, which WeChat knows nothing of.

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// How often `refresh` runs.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// Whom the service here launches for.
+const CUSTOMER: &str = "customer-4711";
+
 /// How many runs are remembered.
 const REMEMBERED: usize = 8;
 
@@ -25,6 +28,7 @@ pub(crate) struct Schedule {
 struct Functions {
     refresh: JsonInstance,
     reconcile: JsonInstance,
+    launch: JsonInstance,
     token: JsonInstance,
     doctor: JsonInstance,
 }
@@ -43,6 +47,7 @@ impl Schedule {
         let functions = Functions {
             refresh: sandbox.refresh(),
             reconcile: sandbox.reconcile(),
+            launch: sandbox.launch(),
             token: sandbox.token(),
             doctor: sandbox.doctor(),
         };
@@ -72,6 +77,18 @@ impl Schedule {
     pub(crate) async fn refresh(&self) {
         let Some(Functions { refresh, .. }) = &self.functions else { return };
         self.remember("refresh", async { summary(refresh.run(json!({})).await) }).await;
+    }
+
+    /// A service begins a launch for its customer. Returns the launch page.
+    pub(crate) async fn launch(&self) -> Option<String> {
+        let Functions { launch, .. } = self.functions.as_ref()?;
+        let begun = launch.run(json!({"state": CUSTOMER})).await;
+        let said = match &begun {
+            Ok(_) => Ok(format!("a launch of {CUSTOMER} begins")),
+            Err(error) => Err(error.to_string()),
+        };
+        self.remember("launch", async { said }).await;
+        begun.ok()?["launch_url"].as_str().map(str::to_owned)
     }
 
     pub(crate) async fn reconcile(&self) {

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::get;
 use reqwest::Url;
 use sandbox::wechat::Account;
-use sandbox::{Listen, Log, Sandbox, gateway};
+use sandbox::{Listen, Log, Sandbox, event_file, gateway};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -27,6 +27,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     sandbox.wechat.set_launch_host("127.0.0.1", true);
     sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
     add_accounts(&sandbox);
+    sandbox.put_launch(event_file::LAUNCH, "customer-4711").await;
     let functions = sandbox.http_functions();
     let variables = sandbox.variables().clone();
     let schedule = Schedule::new(&sandbox);

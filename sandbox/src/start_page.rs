@@ -42,8 +42,8 @@ pub(crate) fn router(state: State) -> Router {
     Router::new().route("/", get(async move || Html(page(&shown).await))).route(
         "/sandbox",
         post(async move |RawForm(form): RawForm| {
-            action::carry_out(&state.sandbox, &state.schedule, &form).await;
-            Redirect::to("/")
+            let to = action::carry_out(&state.sandbox, &state.schedule, &form).await;
+            Redirect::to(to.as_deref().unwrap_or("/"))
         }),
     )
 }
@@ -84,7 +84,7 @@ mod tests {
         let state = state().await;
         assert!(page(&state).await.contains("No account has authorized the platform yet."));
         let event = include_str!("../../events/callback.json");
-        assert_eq!(state.sandbox.callback().invoke_file(event).await.status, 200);
+        assert_eq!(state.sandbox.callback().invoke_file(event).await.status, 303);
         let page = page(&state).await;
         assert!(page.contains("沙箱咖啡馆") && page.contains("WeChat accepts it"));
         let secrets = state.sandbox.wechat.secrets();

@@ -1,8 +1,9 @@
 //! What the table lacks of an account, from WeChat's own list of who authorizes the platform.
 
-use super::{Authorizers, FOR_WRITING, Refreshed, revoked_at};
+use super::{Authorizers, FOR_WRITING, Refreshed, Suspect, revoked_at};
 use crate::component::Cause;
 use crate::deadline::Deadline;
+use crate::services::Landed;
 use crate::store::{GrantWrite, Obtained, Reason, Record, StoreError};
 use crate::time::Timestamp;
 use crate::wechat::{Appid, Class, Grant, ListedAccount};
@@ -14,8 +15,10 @@ pub(crate) enum Compared {
     Restored,
     /// The record is as it should be, or newer.
     Unchanged,
-    /// WeChat says that the merchant revoked.
+    /// The merchant revoked, and the table says so, or this is a dry run.
     Revoked,
+    /// Two different answers of WeChat say that the merchant revoked. The tokens are still stored.
+    Suspected(Suspect),
     /// WeChat did not say what is needed.
     Failed,
     /// WeChat cannot be asked, about no account. Not logged yet.
@@ -31,13 +34,16 @@ impl Authorizers {
         dry_run: bool,
         deadline: Deadline,
     ) -> Result<Compared, StoreError> {
-        let Some(event_time) = missing_since(listed, record) else { return Ok(Compared::Unchanged) };
+        let asked_at = self.services.clock.now();
+        let Some(event_time) = missing_since(listed, record, asked_at) else {
+            return Ok(Compared::Unchanged);
+        };
         let appid = &listed.authorizer_appid;
         let calling = deadline.reserving(FOR_WRITING);
-        let info = match self.info(appid, calling).await {
+        let info = match self.services.authorizer_info(appid, calling).await {
             Ok(info) => info,
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
-                return self.revoke_listed(appid, record, dry_run).await;
+                return self.refuse_listed(appid, record, dry_run, deadline).await;
             }
             Err(cause) if cause.is_of_platform() => return Ok(Compared::Stopped(Box::new(cause))),
             Err(cause) => {
@@ -60,18 +66,25 @@ impl Authorizers {
             refresh_token,
             func_info: info.func_info,
         };
-        let write =
-            GrantWrite { grant: &grant, obtained: Obtained::Recovered, event_time, state: None, code: None };
+        let write = GrantWrite {
+            grant: &grant,
+            obtained: Obtained::Recovered,
+            event_time,
+            binding: None,
+            asked_at,
+            code: None,
+        };
+        // Over a tombstone that was read before the question: the list and the account's info agree, whatever its time is.
         match deadline.limit(self.services.put_grant(&write, record, deadline)).await {
             None | Some(Err(_)) => return Ok(Compared::Failed),
-            Some(Ok(Some(_newer))) => return Ok(Compared::Unchanged),
-            Some(Ok(None)) => {}
+            Some(Ok(Landed::Newer(_) | Landed::Doubtful(_))) => return Ok(Compared::Unchanged),
+            Some(Ok(Landed::Written { .. })) => {}
         }
         let now = self.services.clock.now();
         self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;
         tracing::info!(authorizer.appid = %appid, "record restored from WeChat");
         match self.refresh(appid, &Reason::DueBy(now), deadline).await? {
-            Refreshed::Revoked => Ok(Compared::Revoked),
+            Refreshed::Suspected(suspect) => Ok(Compared::Suspected(suspect)),
             Refreshed::Stopped(cause) => {
                 cause.report();
                 Ok(Compared::Restored)
@@ -80,23 +93,34 @@ impl Authorizers {
         }
     }
 
-    /// An account that is still on WeChat's list although it revoked, as those of the release check are.
-    async fn revoke_listed(
+    /// An account that is still on WeChat's list although WeChat refuses to tell of it, as those of the release check
+    /// are. Refreshing its token brings the second answer.
+    async fn refuse_listed(
         &self,
         appid: &Appid,
         record: Option<&Record>,
         dry_run: bool,
+        deadline: Deadline,
     ) -> Result<Compared, StoreError> {
-        let authorized = record.filter(|record| record.is_authorized());
-        if let Some(record) = authorized.filter(|_| !dry_run) {
-            let now = self.services.clock.now();
-            self.services.store.revoke(appid, revoked_at(now, record), now).await?;
-            tracing::info!(authorizer.appid = %appid, "WeChat says that the merchant revoked");
+        let Some(record) = record.filter(|record| record.is_authorized()) else {
+            return Ok(Compared::Revoked);
+        };
+        if dry_run {
+            return Ok(Compared::Revoked);
         }
-        Ok(Compared::Revoked)
+        if record.refresh_token.is_none() {
+            tracing::warn!(authorizer.appid = %appid, "WeChat lists the account and refuses to tell of it");
+            return Ok(Compared::Failed);
+        }
+        Ok(match self.refresh(appid, &Reason::Listed, deadline).await? {
+            Refreshed::Suspected(suspect) => Compared::Suspected(suspect),
+            Refreshed::Failed => Compared::Failed,
+            Refreshed::Done | Refreshed::NotOurs => Compared::Unchanged,
+            Refreshed::Stopped(cause) => Compared::Stopped(cause),
+        })
     }
 
-    /// Asks WeChat whether an account that is not on its list revoked, and if so removes its tokens.
+    /// Asks WeChat whether an account that is not on its list revoked, which its absence from the list says already.
     pub(crate) async fn confirm(
         &self,
         authorizer_appid: &Appid,
@@ -108,7 +132,7 @@ impl Authorizers {
             return Ok(Compared::Unchanged);
         };
         let began = self.services.clock.now();
-        match self.info(authorizer_appid, deadline.reserving(FOR_WRITING)).await {
+        match self.services.authorizer_info(authorizer_appid, deadline.reserving(FOR_WRITING)).await {
             Ok(_) => return Ok(Compared::Unchanged),
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {}
             Err(cause) if cause.is_of_platform() => return Ok(Compared::Stopped(Box::new(cause))),
@@ -121,27 +145,26 @@ impl Authorizers {
         if dry_run {
             return Ok(Compared::Revoked);
         }
-        let (now, revoked_at) = (self.services.clock.now(), revoked_at(began, &record));
-        if !self.services.store.revoke(authorizer_appid, revoked_at, now).await? {
-            return Ok(Compared::Unchanged);
-        }
-        tracing::info!(authorizer.appid = %authorizer_appid, "WeChat says that the merchant revoked");
-        Ok(Compared::Revoked)
+        Ok(Compared::Suspected(Suspect {
+            authorizer_appid: authorizer_appid.clone(),
+            version: record.version,
+            revoked_at: revoked_at(began, &record),
+        }))
     }
 }
 
 /// When the grant was made that `record` lacks; none if it lacks nothing.
-fn missing_since(listed: &ListedAccount, record: Option<&Record>) -> Option<Timestamp> {
-    let Some(record) = record else { return Some(listed.auth_time) };
-    let is_newer_than = |known: Option<Timestamp>| known.is_none_or(|known| listed.auth_time > known);
+fn missing_since(listed: &ListedAccount, record: Option<&Record>, now: Timestamp) -> Option<Timestamp> {
+    let auth_time = listed.auth_time.at(now);
+    let Some(record) = record else { return Some(auth_time) };
     if !record.is_authorized() {
-        return is_newer_than(record.unauthorized_at).then_some(listed.auth_time);
+        return Some(auth_time);
     }
     match (&record.refresh_token, &listed.refresh_token) {
         // The grant is known, and brought no token.
-        (None, _) => Some(record.authorized_at.map_or(listed.auth_time, |known| known.max(listed.auth_time))),
+        (None, _) => Some(record.authorized_at.map_or(auth_time, |known| known.max(auth_time))),
         (Some(stored), Some(current)) if stored != current => {
-            is_newer_than(record.authorized_at).then_some(listed.auth_time)
+            record.authorized_at.is_none_or(|known| auth_time > known).then_some(auth_time)
         }
         _ => None,
     }

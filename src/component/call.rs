@@ -15,7 +15,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// A call that carries the component token came to nothing.
 #[derive(Clone, Debug)]
-pub struct CallFailure {
+pub(crate) struct CallFailure {
     /// Why.
     pub cause: Cause,
     /// Whether one of the tries may have done what it was meant to do.
@@ -24,7 +24,7 @@ pub struct CallFailure {
 
 /// Why a call that carries the component token came to nothing.
 #[derive(Clone, Debug)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// For want of a token.
     Component(ComponentError),
     /// The call itself.
@@ -53,7 +53,7 @@ impl Component {
     /// Makes a call with the component token: again while WeChat is unwell, and once more with another token
     /// if WeChat refuses this one. `token` is the token where it is at hand; `request` is told how long the
     /// call may take. Returns the token that worked, too.
-    pub async fn call<T, F>(
+    pub(crate) async fn call<T, F>(
         &self,
         token: Option<ComponentAccessToken>,
         deadline: Deadline,

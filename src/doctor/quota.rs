@@ -1,36 +1,15 @@
 //! How many calls are left today, by WeChat's count and by our own note.
 
-use std::time::Duration;
-
 use super::{Check, bounded};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
-use crate::wechat::{CallError, Class, Client, ComponentAccessToken, Quota, Refusal};
-use futures_util::future::join_all;
+use crate::wechat::{CallError, Class, Quota, Quotas, Refusal};
 
 pub(super) const QUOTA: &str = "quota";
 
-/// The endpoints that the platform lives by.
-const ENDPOINTS: [&str; 6] = [
-    "api_component_token",
-    "api_create_preauthcode",
-    "api_query_auth",
-    "api_authorizer_token",
-    "api_get_authorizer_info",
-    "api_get_authorizer_list",
-];
-
 /// Less than one part in this many left is too little.
 const LOW: i64 = 10;
-
-/// What WeChat told of each endpoint.
-pub(super) type Quotas = Vec<(&'static str, Result<Quota, CallError>)>;
-
-pub(super) async fn ask(wechat: &Client, component_token: &ComponentAccessToken, limit: Duration) -> Quotas {
-    join_all(ENDPOINTS.map(async |endpoint| (endpoint, wechat.quota(component_token, endpoint, limit).await)))
-        .await
-}
 
 pub(super) fn check(quotas: &Quotas) -> Check {
     let mut fix = None;

@@ -19,7 +19,7 @@ pub(super) fn configuration(config: &Config) -> Check {
         format!("WECHAT_MOBILE_BASE_URL {}", origin(&config.wechat_mobile_base_url)),
         format!("PUBLIC_BASE_URL {}", config.public_base_url.as_ref().map_or("not set".to_owned(), origin)),
         format!("RETURN_URL {}", config.return_url.as_ref().map_or("not set".to_owned(), origin)),
-        format!("REQUIRE_STATE {}", config.require_state),
+        format!("REQUIRE_LAUNCH {}", config.require_launch),
         format!(
             "REFRESH_MODE {}",
             match config.refresh_mode {

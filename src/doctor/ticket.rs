@@ -6,6 +6,7 @@ use super::{Check, bounded};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::services::Services;
+use crate::wechat::is_too_far_ahead;
 
 const TICKET: &str = "ticket";
 
@@ -31,7 +32,15 @@ async fn newest(services: &Services, config: &Config) -> Check {
     let Some(ticket) = ticket else {
         return Check::bad(TICKET, "no component_verify_ticket has arrived yet", fix);
     };
-    let age = services.clock.now().since(ticket.create_time);
+    let now = services.clock.now();
+    if is_too_far_ahead(ticket.create_time, now) {
+        let detail = format!(
+            "the stored component_verify_ticket is of the time {}, which is to come; its age is not known",
+            ticket.create_time
+        );
+        return Check::bad(TICKET, detail, fix);
+    }
+    let age = now.since(ticket.create_time);
     if age > STALE {
         let detail = format!(
             "the newest component_verify_ticket is {} minutes old; after 12 hours it is dead",

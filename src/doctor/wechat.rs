@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Check;
-use super::quota::{self, Quotas};
+use super::quota;
 use crate::component::ComponentError;
 use crate::deadline::Deadline;
 use crate::services::Services;
 use crate::time::Timestamp;
-use crate::wechat::{ApiAnswer, CallError, Class, ComponentAccessToken, Refusal};
+use crate::wechat::{ApiAnswer, CallError, Class, ComponentAccessToken, Quotas, Refusal};
 
 const WECHAT: &str = "wechat";
 const CLOCK: &str = "clock";
@@ -81,7 +81,7 @@ async fn ask(services: &Services, token: &ComponentAccessToken, deadline: Deadli
                 Ok(_) => None,
             }
         },
-        quota::ask(wechat, token, limit),
+        wechat.quotas(token, limit),
     );
     Answers { address, quotas }
 }

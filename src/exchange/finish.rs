@@ -45,13 +45,13 @@ impl Exchange {
                     return Ok(finished);
                 }
                 claim.code = CodeState::Spent;
-            } else if let Next::Pending(code) = claim.code.after(Event::Outlived) {
+            } else if let Next::Pending(code) = claim.code.after(Event::Outlived, claim.evidence) {
                 claim.code = code;
             }
         }
         match claim.authorizer_appid.clone() {
             Some(appid) => Ok(self.recover(&claim, &appid, writing).await),
-            // It expired without having been sent.
+            // It expired without having been sent, or nobody vouches for it.
             None if claim.code != CodeState::Spent => {
                 self.fail(&claim, Errcode::CODE_SPENT).await;
                 Ok(Finished::Failed)
@@ -75,12 +75,12 @@ impl Exchange {
         writing: Deadline,
     ) -> Option<Finished> {
         let outcome = match self.exchange(code, claim, None, writing).await {
-            Answered::Granted(grant, token) => self.store_grant(claim, *grant, &token, writing).await,
+            Answered::Granted(granted) => self.store_grant(claim, *granted, writing).await,
             Answered::Over(outcome) => outcome,
             Answered::Spent => return None,
         };
         Some(match outcome {
-            Outcome::Stored(account) => Finished::Stored(account.authorizer_appid),
+            Outcome::Stored(account, _) => Finished::Stored(account.authorizer_appid),
             Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized => Finished::Failed,
             Outcome::Unavailable | Outcome::NotReady => Finished::Stopped,
             Outcome::Pending | Outcome::Unclaimed(_) => Finished::Pending,

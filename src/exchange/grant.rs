@@ -2,40 +2,38 @@
 
 use std::time::Duration;
 
-use super::{Account, Exchange, FOR_ANSWERING, Outcome};
+use super::{Account, Exchange, FOR_ANSWERING, Granted, Outcome, Shown};
 use crate::claim::{Claim, Event};
+use crate::component::Cause;
 use crate::deadline::Deadline;
 use crate::metric;
+use crate::services::Landed;
 use crate::store::{GrantWrite, Obtained, Record};
-use crate::wechat::{Appid, ComponentAccessToken, Grant};
+use crate::time::Timestamp;
+use crate::wechat::{Appid, Class, ComponentAccessToken, Grant};
 
 /// How long asking for the profile may take, best effort.
 const FOR_PROFILE: Duration = Duration::from_millis(1500);
 
 impl Exchange {
     /// Writes the grant. Nothing may keep it from being written but the end of the invocation.
-    pub(super) async fn store_grant(
-        &self,
-        claim: &Claim,
-        grant: Grant,
-        token: &ComponentAccessToken,
-        writing: Deadline,
-    ) -> Outcome {
+    pub(super) async fn store_grant(&self, claim: &Claim, granted: Granted, writing: Deadline) -> Outcome {
+        let Granted { grant, token, asked_at } = granted;
         let appid = &grant.authorizer_appid;
-        match self.put_grant(claim, &grant, Obtained::Exchanged, writing).await {
+        let bound = match self.put_grant(claim, &grant, Obtained::Exchanged, asked_at, writing).await {
             None => {
                 tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
-                let giving_back = self.follow(claim, claim.code.after(Event::NotWritten));
+                let giving_back = self.follow(claim, claim.code.after(Event::AnswerLost, claim.evidence));
                 Deadline::after(FOR_ANSWERING / 2).limit(giving_back).await;
                 return Outcome::Pending;
             }
-            Some(Some(newer)) => {
+            Some(Landed::Newer(newer) | Landed::Doubtful(newer)) => {
                 tracing::info!(authorizer.appid = %appid, "a newer event is stored already");
-                return Outcome::of_record(appid, &newer);
+                return Outcome::of_record(appid, &newer, self.shown_of(claim, &newer));
             }
-            Some(None) => {}
-        }
-        let nick_name = self.fetch_profile(claim, &grant, token, writing).await;
+            Some(Landed::Written { bound }) => bound,
+        };
+        let nick_name = self.fetch_profile(claim, &grant, &token, writing).await;
         tracing::info!(
             authorizer.appid = %appid,
             permission_sets = grant.func_info.len(),
@@ -45,47 +43,79 @@ impl Exchange {
         let mut permission_set_ids: Vec<i64> = grant.func_info.iter().map(|set| set.id).collect();
         permission_set_ids.sort_unstable();
         permission_set_ids.dedup();
-        Outcome::Stored(Account {
+        let account = Account {
             nick_name,
             permission_set_ids,
             has_tokens: grant.access_token.is_some() || grant.refresh_token.is_some(),
             authorizer_appid: grant.authorizer_appid,
-        })
+        };
+        Outcome::Stored(account, if bound { Shown::Launch } else { Shown::Here })
     }
 
-    /// Writes the grant of a claim. None if the time was up before; else the record if it is newer.
+    /// Who may see the account of a grant that gave way to a newer one: its launch has it as its outcome all the same.
+    fn shown_of(&self, claim: &Claim, newer: &Record) -> Shown {
+        if claim.binding.is_some() && newer.is_authorized() { Shown::Launch } else { Shown::Here }
+    }
+
+    /// Writes the grant of a claim. None if the time was up before, or WeChat could not be asked what holds.
     pub(super) async fn put_grant(
         &self,
         claim: &Claim,
         grant: &Grant,
         obtained: Obtained,
+        asked_at: Timestamp,
         writing: Deadline,
-    ) -> Option<Option<Record>> {
-        let write = GrantWrite {
+    ) -> Option<Landed> {
+        let mut write = GrantWrite {
             grant,
             obtained,
             event_time: claim.event_time,
-            state: claim.state.as_ref(),
+            binding: claim.binding.as_ref(),
+            asked_at,
             code: Some(&claim.digest),
         };
-        let newer = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;
-        match &newer {
-            None => metric::grant(self.door),
-            Some(record) => self.give_way(claim, &grant.authorizer_appid, record).await,
+        let appid = &grant.authorizer_appid;
+        let mut landed = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;
+        if let Landed::Doubtful(tombstone) = landed {
+            let asked_at = self.services.clock.now();
+            match self.services.authorizer_info(appid, writing).await {
+                Ok(_) => {
+                    write.asked_at = asked_at.max(tombstone.updated_at + Duration::from_secs(1));
+                    let writing_again = self.services.put_grant(&write, Some(&tombstone), writing);
+                    landed = writing.limit(writing_again).await?.ok()?;
+                }
+                Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
+                    landed = Landed::Newer(tombstone);
+                }
+                Err(cause) => {
+                    cause.report();
+                    return None;
+                }
+            }
         }
-        Some(newer)
+        match &landed {
+            Landed::Written { .. } => metric::grant(self.door),
+            Landed::Newer(record) | Landed::Doubtful(record) => self.give_way(claim, appid, record).await,
+        }
+        Some(landed)
     }
 
-    /// Closes the claim of a grant that gives way to a newer record, and makes that record due: WeChat's tokens in force
-    /// are those of whichever code was exchanged last, and this one was exchanged just now.
+    /// Closes the claim of a grant that gives way to a newer record, and its launch. Makes that record due: WeChat's
+    /// tokens in force are those of whichever code was exchanged last, and this one was exchanged just now.
     async fn give_way(&self, claim: &Claim, appid: &Appid, newer: &Record) {
-        if let Err(error) = self.services.store.close_claim(&claim.digest, appid).await {
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        if let Err(error) = store.close_claim(&claim.digest, appid).await {
             tracing::warn!("{error}");
         }
         if !newer.is_authorized() {
             return;
         }
-        if let Err(error) = self.services.store.make_due(appid, self.services.clock.now()).await {
+        if let Some(binding) = &claim.binding
+            && let Err(error) = store.bind(binding, appid, None, now).await
+        {
+            tracing::warn!("{error}");
+        }
+        if let Err(error) = store.make_due(appid, now).await {
             tracing::warn!(authorizer.appid = %appid, "{error}");
         }
     }

@@ -9,7 +9,7 @@ use crate::wechat::{Appid, Class, Errcode, Refusal};
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// The grant is in the table, written now or before.
-    Stored(Account),
+    Stored(Account, Shown),
     /// Not finished; it will be without the merchant.
     Pending,
     /// The code was never valid here.
@@ -24,6 +24,17 @@ pub(crate) enum Outcome {
     Unavailable,
     /// The claim could not be written, so nothing of this event is stored.
     Unclaimed(StoreError),
+}
+
+/// Who may see the account of a stored grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The launch of this event has it as its outcome, and says who may.
+    Launch,
+    /// Whoever brought this event: it exchanged the code itself.
+    Here,
+    /// Not whoever brought this event.
+    Elsewhere,
 }
 
 /// What a merchant is told about an account.
@@ -68,23 +79,26 @@ impl Outcome {
         }
     }
 
+    /// The same outcome for whoever exchanged the code of another event's launch.
+    pub(super) fn shown_here(self) -> Self {
+        match self {
+            Self::Stored(account, Shown::Launch) => Self::Stored(account, Shown::Here),
+            outcome => outcome,
+        }
+    }
+
     /// What a record says to the merchant of the account.
-    pub(super) fn of_record(appid: &Appid, record: &Record) -> Self {
+    pub(super) fn of_record(appid: &Appid, record: &Record, shown: Shown) -> Self {
         if !record.is_authorized() {
             return Self::NotAuthorized;
         }
-        Self::Stored(Account {
-            authorizer_appid: appid.clone(),
-            nick_name: record.nick_name.clone(),
-            permission_set_ids: record.permission_set_ids.clone(),
-            has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
-        })
+        Self::Stored(Account::of(appid, record), shown)
     }
 
     /// The outcome's name in the metrics.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Stored(_) => "stored",
+            Self::Stored(..) => "stored",
             Self::Pending => "pending",
             Self::CodeInvalid => "code_invalid",
             Self::CodeSpent => "code_spent",
@@ -92,6 +106,18 @@ impl Outcome {
             Self::NotReady => "not_ready",
             Self::Unavailable => "unavailable",
             Self::Unclaimed(_) => "unclaimed",
+        }
+    }
+}
+
+impl Account {
+    /// The account as its record has it.
+    pub(crate) fn of(appid: &Appid, record: &Record) -> Self {
+        Self {
+            authorizer_appid: appid.clone(),
+            nick_name: record.nick_name.clone(),
+            permission_set_ids: record.permission_set_ids.clone(),
+            has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
         }
     }
 }

@@ -6,8 +6,10 @@ use super::{Exchange, FOR_WRITING, Finished};
 use crate::claim::{Claim, CodeState};
 use crate::component::Cause;
 use crate::deadline::Deadline;
+use crate::metric;
+use crate::services::Landed;
 use crate::store::Obtained;
-use crate::wechat::{Appid, AuthorizerList, Class, Errcode, Grant, LIST_PAGE, ListedAccount};
+use crate::wechat::{Appid, AuthorizerList, Class, Grant, LIST_PAGE, ListedAccount};
 
 /// An account authorized at most this long before, or after, the event that brought its code.
 const BEFORE_EVENT: Duration = Duration::from_mins(10);
@@ -19,11 +21,12 @@ impl Exchange {
     /// make complete, as `reconcile` would.
     pub(crate) async fn candidates(&self, claims: Vec<Claim>, deadline: Deadline) -> Vec<ListedAccount> {
         let calling = deadline.reserving(FOR_WRITING);
+        let now = self.services.clock.now();
         let mut candidates = Vec::new();
         self.walk_list(calling, |account| {
             let is_meant = |claim: &Claim| {
                 let window = claim.event_time - BEFORE_EVENT..=claim.event_time + AFTER_EVENT;
-                window.contains(&account.auth_time)
+                window.contains(&account.auth_time.at(now))
             };
             if claims.iter().any(is_meant) {
                 candidates.push(account.clone());
@@ -58,17 +61,13 @@ impl Exchange {
     /// Completes the grant of a code from what WeChat has of the account. From here on the code is not sent any more,
     /// whether or not it ever was.
     pub(super) async fn recover(&self, claim: &Claim, appid: &Appid, writing: Deadline) -> Finished {
-        let calling = writing.reserving(FOR_WRITING);
-        let request =
-            |token, limit| async move { self.services.wechat.authorizer_info(&token, appid, limit).await };
-        let info = match self.services.component.call(None, calling, request).await {
-            Ok((info, _)) => info,
-            Err(failure) => return self.not_recovered(claim, failure.cause).await,
+        let asked_at = self.services.clock.now();
+        let info = match self.services.authorizer_info(appid, writing.reserving(FOR_WRITING)).await {
+            Ok(info) => info,
+            Err(cause) => return self.not_recovered(claim, cause).await,
         };
         if info.refresh_token.is_none() {
-            tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
-            self.fail(claim, Errcode::CODE_SPENT).await;
-            return Finished::Failed;
+            return self.unexchanged(claim, appid).await;
         }
         let grant = Grant {
             authorizer_appid: appid.clone(),
@@ -76,10 +75,10 @@ impl Exchange {
             refresh_token: info.refresh_token,
             func_info: info.func_info,
         };
-        match self.put_grant(claim, &grant, Obtained::Recovered, writing).await {
+        match self.put_grant(claim, &grant, Obtained::Recovered, asked_at, writing).await {
             None => return Finished::Pending,
-            Some(Some(_newer)) => return Finished::Stored(appid.clone()),
-            Some(None) => {}
+            Some(Landed::Newer(_) | Landed::Doubtful(_)) => return Finished::Stored(appid.clone()),
+            Some(Landed::Written { .. }) => {}
         }
         let now = self.services.clock.now();
         let profile = self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now);
@@ -88,6 +87,31 @@ impl Exchange {
         }
         tracing::info!(authorizer.appid = %appid, "a grant whose answer was lost is recovered");
         Finished::Stored(appid.clone())
+    }
+
+    /// Ends a claim whose code was never exchanged and is dead: WeChat keeps no refresh token for it. Services, `doctor`
+    /// and an alarm say so, for only the merchant can authorize again.
+    async fn unexchanged(&self, claim: &Claim, appid: &Appid) -> Finished {
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        tracing::error!(
+            authorizer.appid = %appid,
+            advice = "ask the merchant to authorize again; look for 45009 or 61004 in the log of the last hours",
+            "an authorization code died before WeChat exchanged it"
+        );
+        let written = async {
+            store.put_unexchanged_record(appid, claim.event_time, now).await?;
+            store.put_unexchanged(claim, now).await
+        };
+        match written.await {
+            Ok(_) => {
+                metric::unexchanged();
+                Finished::Failed
+            }
+            Err(error) => {
+                tracing::warn!(authorizer.appid = %appid, "{error}");
+                Finished::Pending
+            }
+        }
     }
 
     async fn not_recovered(&self, claim: &Claim, cause: Cause) -> Finished {

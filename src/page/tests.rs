@@ -36,7 +36,9 @@ fn every_page() -> Vec<Page> {
             return_url: None,
             ..complete()
         }),
-        Page::Completing,
+        Page::CompleteForOthers { return_url: Some(RETURN_URL.into()) },
+        Page::Completing { reload_after: Some(3) },
+        Page::Completing { reload_after: None },
         Page::InvalidLink,
         Page::StartAgain,
         Page::Expired,
@@ -149,7 +151,8 @@ fn each_language_is_free_of_the_other() {
 #[test]
 fn only_the_page_of_an_unfinished_grant_reloads_itself() {
     check_every_page("refresh", |page, _, html| {
-        html.contains("<meta http-equiv=\"refresh\" content=\"3\">") == (*page == Page::Completing)
+        html.contains("<meta http-equiv=\"refresh\" content=\"3\">")
+            == (*page == Page::Completing { reload_after: Some(3) })
     });
 }
 
@@ -244,7 +247,7 @@ fn a_failure_offers_the_next_step() {
     // The empty address is the page itself, with the code in it.
     check(Page::Unavailable, &[""]);
     check(Page::NotReady, &[""]);
-    check(Page::Completing, &[]);
+    check(Page::Completing { reload_after: Some(3) }, &[]);
 }
 
 #[test]

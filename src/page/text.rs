@@ -88,6 +88,17 @@ pub(super) const COMPLETING: Notice = Notice {
     hints: &[],
 };
 
+pub(super) const STILL_COMPLETING: Notice = Notice {
+    mark: Mark::Later,
+    heading: Text::new("仍在完成授权", "Still completing the authorization"),
+    lead: Text::new(
+        "您无需操作，可以关闭本页。稍后刷新本页可查看结果。",
+        "There is nothing to do, and you can close this page. Reload it later to see the result.",
+    ),
+    details: COMPLETING.details,
+    hints: &[],
+};
+
 pub(super) const INVALID_LINK: Notice = Notice {
     mark: Mark::Alert,
     heading: Text::new("链接无效", "This link is not valid"),

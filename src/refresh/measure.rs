@@ -6,9 +6,13 @@ use crate::deadline::Deadline;
 use crate::metric;
 use crate::services::Services;
 use crate::store::StoreError;
+use crate::wechat::is_too_far_ahead;
 
 /// How long measuring may take, beside what a run is for.
 const MEASURING: Duration = Duration::from_secs(10);
+
+/// How long a ticket lives.
+const TICKET_LIFE: Duration = Duration::from_hours(12);
 
 /// Measures what the run finds. That it cannot be read is no reason not to run.
 pub(super) async fn measure(services: &Services, deadline: Deadline) {
@@ -17,7 +21,11 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
     let now = clock.now();
     let ticket = async {
         if let Some(ticket) = store.ticket().await? {
-            metric::ticket_age(now.since(ticket.create_time));
+            // A time that cannot be says nothing of the age, and must not look like a fresh ticket.
+            metric::ticket_age(match is_too_far_ahead(ticket.create_time, now) {
+                true => TICKET_LIFE,
+                false => now.since(ticket.create_time),
+            });
         }
         Ok(())
     };
@@ -28,8 +36,23 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
         metric::oldest_pending(since.map_or(Duration::ZERO, |since| now.since(since)));
         Ok(())
     };
-    let (ticket, pending) = tokio::join!(deadline.limit(ticket), deadline.limit(pending));
-    for measured in [ticket, pending] {
+    let quotas = async {
+        let Some(token) = services.component.peek().await else { return Ok(()) };
+        if store.take_quota_turn(now).await? {
+            for (endpoint, quota) in services.wechat.quotas(&token, deadline.remaining()).await {
+                match quota {
+                    Ok(quota) => metric::quota_used(endpoint, quota.used()),
+                    Err(error) => {
+                        tracing::debug!(endpoint, errcode = error.errcode().get(), "no quota: {error}")
+                    }
+                }
+            }
+        }
+        Ok(())
+    };
+    let (ticket, pending, quotas) =
+        tokio::join!(deadline.limit(ticket), deadline.limit(pending), deadline.limit(quotas));
+    for measured in [ticket, pending, quotas] {
         match measured {
             Some(Ok(())) => {}
             Some(Err::<_, StoreError>(error)) => tracing::warn!("not measured: {error}"),

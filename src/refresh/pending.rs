@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use super::{App, SHORTEST, Summary};
 use crate::authorizer::{Compared, Refreshed};
 use crate::deadline::Deadline;
+use crate::evidence::Evidence;
 use crate::exchange::Finished;
 use crate::metric::{self, Door};
 use crate::store::{Reason, StoreError};
@@ -28,8 +29,13 @@ pub(super) async fn finish_pending(
     let mut unknown = Vec::new();
     let stopped = AtomicBool::new(false);
     let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
+    // What WeChat or a service vouches for comes first.
+    let mut kinds = [Evidence::Push, Evidence::Bare].into_iter();
+    let mut kind = kinds.next();
     for _ in 0..PENDING_PAGES {
-        let digests = app.services.store.pending(app.services.clock.now(), PENDING_PAGE).await?;
+        let Some(evidence) = kind else { break };
+        let now = app.services.clock.now();
+        let digests = app.services.store.pending(evidence, now, PENDING_PAGE).await?;
         let begun = digests.iter().take_while(|_| in_time());
         let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
         let mut finishing = stream::iter(finishing).buffer_unordered(FINISHING);
@@ -43,8 +49,11 @@ pub(super) async fn finish_pending(
                 Err(error) => tracing::warn!("a pending exchange is left for the next run: {error}"),
             }
         }
-        if digests.len() < PENDING_PAGE as usize || !in_time() {
+        if !in_time() {
             break;
+        }
+        if digests.len() < PENDING_PAGE as usize {
+            kind = kinds.next();
         }
     }
     if !unknown.is_empty() {

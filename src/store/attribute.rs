@@ -10,6 +10,7 @@ pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const LEASE_OWNER: &str = "lease_owner";
 pub(super) const LEASE_UNTIL: &str = "lease_until";
 pub(super) const STATE: &str = "state";
+pub(super) const BOUND: &str = "bound";
 pub(super) const STATUS: &str = "status";
 
 // Authorizers.
@@ -28,13 +29,16 @@ pub(super) const REFRESH_SHARD: &str = "refresh_shard";
 pub(super) const REFRESHED_AT: &str = "refreshed_at";
 pub(super) const UNAUTHORIZED_AT: &str = "unauthorized_at";
 pub(super) const UPDATED_AT: &str = "updated_at";
+pub(super) const UNVERIFIED_STATE: &str = "unverified_state";
 pub(super) const VERSION: &str = "version";
 
 // Platform: claims.
 pub(super) const AUTHORIZATION_CODE: &str = "authorization_code";
+pub(super) const BINDING: &str = "binding";
 pub(super) const CODE_STATE: &str = "code_state";
 pub(super) const ERRCODE: &str = "errcode";
 pub(super) const EVENT_TIME: &str = "event_time";
+pub(super) const EVIDENCE: &str = "evidence";
 pub(super) const PENDING: &str = "pending";
 pub(super) const PENDING_AT: &str = "pending_at";
 pub(super) const SWEEPS: &str = "sweeps";
@@ -44,5 +48,23 @@ pub(super) const COMPONENT_ACCESS_TOKEN: &str = "component_access_token";
 pub(super) const COMPONENT_VERIFY_TICKET: &str = "component_verify_ticket";
 pub(super) const CREATE_TIME: &str = "create_time";
 pub(super) const MINTED_AT: &str = "minted_at";
+pub(super) const NOTED_AT: &str = "noted_at";
 pub(super) const OFFSET: &str = "offset";
 pub(super) const REQUESTED_AT: &str = "requested_at";
+pub(super) const SOURCE: &str = "source";
+pub(super) const TOLD: &str = "told";
+
+// Platform: launches.
+pub(super) const AUTH_TYPE: &str = "auth_type";
+pub(super) const BIZ_APPID: &str = "biz_appid";
+pub(super) const CATEGORY_ID_LIST: &str = "category_id_list";
+pub(super) const CODES: &str = "codes";
+pub(super) const COOKIES: &str = "cookies";
+pub(super) const LAUNCH: &str = "launch";
+pub(super) const MADE_BY: &str = "made_by";
+pub(super) const OPEN_UNTIL: &str = "open_until";
+pub(super) const PRE_AUTH_CODE: &str = "pre_auth_code";
+pub(super) const PRE_AUTH_CODE_REUSED_UNTIL: &str = "pre_auth_code_reused_until";
+pub(super) const RETURN_URL: &str = "return_url";
+pub(super) const SPENT_UNTIL: &str = "spent_until";
+pub(super) const VIEWER: &str = "viewer";

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::attribute::*;
 use super::item::{Item, appid, integer, number, string, text, time, timestamp};
 use super::update::{Condition, Update};
 use super::{Key, Store, StoreError, Written};
-use crate::claim::{Authorization, Claim, ClaimState, CodeState};
-use crate::launch::State;
+use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done};
+use crate::evidence::{Binding, Bound, Evidence, MadeBy, State};
 use crate::lease::Lease;
 use crate::time::Timestamp;
-use crate::wechat::{Appid, Errcode};
+use crate::wechat::{Appid, AuthorizationCode, Errcode};
 
 /// How long a claim is kept: a code lives an hour at most, a page may be reloaded for days.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -21,37 +21,49 @@ const KEPT: Duration = Duration::from_hours(7 * 24);
 const UNFINISHED: [&str; 5] = [PENDING, PENDING_AT, AUTHORIZATION_CODE, CODE_STATE, SWEEPS];
 
 impl Store {
-    /// Claims the code. What the event knows of the account and the state is stored with the claim; what is stored
-    /// already stays.
-    pub async fn claim(
+    /// Claims the code. What the event knows is stored with the claim; what is stored already stays, but for what a
+    /// push knows better. A push also opens a claim again that failed without WeChat's word for its code.
+    pub(crate) async fn claim(
         &self,
         authorization: Authorization<'_>,
         lease: &Lease,
         now: Timestamp,
     ) -> Result<ClaimState, StoreError> {
-        let Authorization { code, event_time, .. } = authorization;
+        let Authorization { code, event_time, evidence, .. } = authorization;
         let digest = code.digest();
         let is_free = Condition::All(vec![
             Condition::Equals(STATUS, string("claimed")),
             Condition::Differs(CODE_STATE, string("spent")),
             Condition::can_take(lease, now),
         ]);
-        let update = known_of(authorization)
+        let mut takeable = vec![Condition::Absent(PK), is_free];
+        if evidence == Evidence::Push {
+            takeable.push(Condition::All(vec![
+                Condition::Equals(STATUS, string("failed")),
+                Condition::Differs(EVIDENCE, string(Evidence::Push.as_str())),
+            ]));
+        }
+        let mut update = self
+            .known_of(authorization)
             .set(STATUS, string("claimed"))
             .take_lease(lease)
-            .set(PENDING, string(self.component_appid.as_str()))
             .set(PENDING_AT, time(lease.until()))
             .set(AUTHORIZATION_CODE, string(code.expose()))
             .set_if_absent(EVENT_TIME, time(event_time))
             .set(EXPIRES_AT, time(now + KEPT))
-            .when(Condition::Any(vec![Condition::Absent(PK), is_free]));
+            .when(Condition::Any(takeable));
+        // What a bare visit is bound to is its own: whoever takes the claim over has another.
+        if let Some(binding) = authorization.binding.filter(|binding| binding.bound.is_some()) {
+            update = update.set_if_absent(BINDING, binding_map(binding));
+        }
         let key = self.claim_key(&digest);
         let given = Claim {
             digest,
             lease: lease.clone(),
             event_time,
             authorizer_appid: authorization.authorizer_appid.cloned(),
-            state: authorization.state.cloned(),
+            evidence,
+            binding: authorization.binding.cloned(),
             code: CodeState::NotSent,
             sweeps: 0,
         };
@@ -61,24 +73,52 @@ impl Store {
         })
     }
 
-    /// Adds what a push knows of the account and the state to a claim that somebody else holds, so that the
-    /// exchange can be finished from it if they die.
-    pub async fn annotate_claim(
+    /// What is known of a code, without claiming it; none if nobody has claimed it yet, or anybody may.
+    pub(crate) async fn claim_of(
+        &self,
+        code: &AuthorizationCode,
+        now: Timestamp,
+    ) -> Result<Option<ClaimState>, StoreError> {
+        let item = self.item("read a claim", self.claim_key(&code.digest())).await?;
+        let Some(item) = item else { return Ok(None) };
+        let is_held = timestamp(&item, LEASE_UNTIL).is_some_and(|until| until > now);
+        let state = found(&item);
+        Ok(Some(state).filter(|state| is_held || !matches!(state, ClaimState::Running)))
+    }
+
+    /// Adds what a push knows of the account and the launch to a claim that somebody else holds, so that the
+    /// exchange can be finished from it if they die. The launch that the push names replaces another one.
+    pub(crate) async fn annotate_claim(
         &self,
         authorization: Authorization<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let key = self.claim_key(&authorization.code.digest());
         // What the push knows may be all that the sweep was waiting for.
-        let update = known_of(authorization)
+        let update = self
+            .known_of(authorization)
             .set(PENDING_AT, time(now))
             .when(Condition::Equals(STATUS, string("claimed")));
-        let key = self.claim_key(&authorization.code.digest());
-        self.write("annotate a claim", key, update).await.map(|_| ())
+        let item =
+            match self.write_returning("annotate a claim", key.clone(), update, ReturnValue::AllOld).await? {
+                Written::Made(item) => item,
+                Written::Refused(_) => return Ok(()),
+            };
+        let known = read_binding(&item).map(|binding| binding.launch);
+        match authorization.binding {
+            Some(binding) if known.as_ref() != Some(&binding.launch) => {
+                let update = Update::default()
+                    .set(BINDING, binding_map(binding))
+                    .when(Condition::Equals(STATUS, string("claimed")));
+                self.write("annotate a claim", key, update).await.map(|_| ())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives the claim back, unfinished; the sweep takes it up again at `retry_at`. A lease that is no longer
     /// ours is left alone.
-    pub async fn release_claim(
+    pub(crate) async fn release_claim(
         &self,
         claim: &Claim,
         code: CodeState,
@@ -86,23 +126,42 @@ impl Store {
     ) -> Result<(), StoreError> {
         let update = Update::default()
             .set(PENDING_AT, time(retry_at))
+            .set(PENDING, self.pending_key(claim.evidence))
+            .set(EVIDENCE, string(claim.evidence.as_str()))
             .set_some(CODE_STATE, code_state(code).map(string))
             .end_lease()
             .when(Condition::holds(&claim.lease));
         self.write("release a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
     }
 
-    /// Records that the code can never be exchanged. A lease that is no longer ours is left alone.
-    pub async fn fail_claim(&self, claim: &Claim, errcode: Errcode) -> Result<(), StoreError> {
-        let update = finished()
+    /// Records that the code can never be exchanged. A lease that is no longer ours is left alone. What is known of the
+    /// code stays: a push that vouches for it may come yet.
+    pub(crate) async fn fail_claim(&self, claim: &Claim, errcode: Errcode) -> Result<(), StoreError> {
+        let update = Update::default()
+            .end_lease()
+            .remove_all(&[PENDING, PENDING_AT, AUTHORIZATION_CODE, SWEEPS])
+            .set(EVIDENCE, string(claim.evidence.as_str()))
+            .set_or_remove(CODE_STATE, code_state(claim.code).map(string))
             .set(STATUS, string("failed"))
             .set(ERRCODE, number(errcode.get()))
             .when(Condition::holds(&claim.lease));
         self.write("close a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
     }
 
+    /// Records that a genuine code died before WeChat would exchange it. `doctor` lists such claims.
+    pub(crate) async fn put_unexchanged(&self, claim: &Claim, now: Timestamp) -> Result<bool, StoreError> {
+        let update = Update::default()
+            .set(STATUS, string("unexchanged"))
+            .set(PENDING, string(format!("{}#unexchanged", self.component_appid)))
+            .set(PENDING_AT, time(now))
+            .remove_all(&[AUTHORIZATION_CODE, CODE_STATE, SWEEPS])
+            .end_lease()
+            .when(Condition::holds(&claim.lease));
+        self.write("close a claim", self.claim_key(&claim.digest), update).await
+    }
+
     /// Records that the code brought a grant that is not written, because the record has a newer one.
-    pub async fn close_claim(&self, digest: &str, authorizer_appid: &Appid) -> Result<(), StoreError> {
+    pub(crate) async fn close_claim(&self, digest: &str, authorizer_appid: &Appid) -> Result<(), StoreError> {
         self.write("close a claim", self.claim_key(digest), done(authorizer_appid)).await.map(|_| ())
     }
 
@@ -111,16 +170,28 @@ impl Store {
     }
 }
 
-/// What an event knows, where nothing is known yet.
-fn known_of(Authorization { authorizer_appid, state, .. }: Authorization<'_>) -> Update {
-    let mut update = Update::default();
-    if let Some(appid) = authorizer_appid {
-        update = update.set_if_absent(AUTHORIZER_APPID, string(appid.as_str()));
+impl Store {
+    /// What an event knows of the account and of the evidence.
+    fn known_of(&self, authorization: Authorization<'_>) -> Update {
+        let Authorization { authorizer_appid, evidence, .. } = authorization;
+        let (pending, name) = (self.pending_key(evidence), string(evidence.as_str()));
+        let update = match evidence {
+            Evidence::Push => Update::default().set(PENDING, pending).set(EVIDENCE, name),
+            _ => Update::default().set_if_absent(PENDING, pending).set_if_absent(EVIDENCE, name),
+        };
+        match authorizer_appid {
+            Some(appid) => update.set_if_absent(AUTHORIZER_APPID, string(appid.as_str())),
+            None => update,
+        }
     }
-    if let Some(state) = state {
-        update = update.set_if_absent(STATE, string(state.as_str()));
+
+    /// The partition of the index of pending claims: the sweep takes first what is vouched for.
+    pub(super) fn pending_key(&self, evidence: Evidence) -> AttributeValue {
+        match evidence.is_vouched() {
+            true => string(self.component_appid.as_str()),
+            false => string(format!("{}#unvouched", self.component_appid)),
+        }
     }
-    update
 }
 
 fn finished() -> Update {
@@ -146,7 +217,8 @@ pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
     Claim {
         event_time: timestamp(before, EVENT_TIME).unwrap_or(given.event_time),
         authorizer_appid: appid(before, AUTHORIZER_APPID).or(given.authorizer_appid),
-        state: text(before, STATE).and_then(State::parse).or(given.state),
+        evidence: Evidence::read(text(before, EVIDENCE)).max(given.evidence),
+        binding: read_binding(before).or(given.binding),
         code,
         ..given
     }
@@ -164,9 +236,41 @@ fn code_state(code: CodeState) -> Option<&'static str> {
 /// What a claim that could not be taken is.
 fn found(item: &Item) -> ClaimState {
     match text(item, STATUS) {
-        Some("done") => appid(item, AUTHORIZER_APPID).map_or(ClaimState::Running, ClaimState::Done),
+        Some("done") => appid(item, AUTHORIZER_APPID).map_or(ClaimState::Running, |authorizer_appid| {
+            ClaimState::Done(Done {
+                authorizer_appid,
+                event_time: timestamp(item, EVENT_TIME),
+                launch: read_binding(item).map(|binding| binding.launch),
+            })
+        }),
+        Some("unexchanged") => ClaimState::Unexchanged,
         Some("failed") => ClaimState::Failed(integer(item, ERRCODE).map_or(Errcode::NONE, Errcode::new)),
         _ if text(item, CODE_STATE) == Some("spent") => ClaimState::Spent,
         _ => ClaimState::Running,
     }
+}
+
+/// A binding as the claim keeps it: one attribute, so that what one event knows is never mixed with another's.
+fn binding_map(binding: &Binding) -> AttributeValue {
+    let Binding { launch, made_by, state, bound, viewer } = binding;
+    let fields = [
+        (LAUNCH, Some(launch.as_str())),
+        (MADE_BY, Some(made_by.as_str())),
+        (STATE, state.as_ref().map(State::as_str)),
+        (BOUND, bound.map(Bound::as_str)),
+        (VIEWER, viewer.as_deref()),
+    ];
+    let present = fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), string(text?))));
+    AttributeValue::M(present.collect())
+}
+
+fn read_binding(item: &Item) -> Option<Binding> {
+    let map = item.get(BINDING)?.as_m().ok()?;
+    Some(Binding {
+        launch: text(map, LAUNCH)?.to_owned(),
+        made_by: MadeBy::read(text(map, MADE_BY)),
+        state: text(map, STATE).and_then(State::parse),
+        bound: Bound::read(text(map, BOUND)),
+        viewer: text(map, VIEWER).map(str::to_owned),
+    })
 }

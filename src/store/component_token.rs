@@ -10,7 +10,7 @@ use crate::wechat::ComponentAccessToken;
 
 /// The component token as it is stored.
 #[derive(Clone, Debug)]
-pub struct StoredToken {
+pub(crate) struct StoredToken {
     /// The token.
     pub component_access_token: ComponentAccessToken,
     /// When WeChat stops accepting it.
@@ -31,14 +31,14 @@ impl StoredToken {
 
 impl Store {
     /// The stored token, whatever its age.
-    pub async fn component_token(&self) -> Result<Option<StoredToken>, StoreError> {
+    pub(crate) async fn component_token(&self) -> Result<Option<StoredToken>, StoreError> {
         let item = self.item("read the component token", self.platform_key("component_token")).await?;
         Ok(item.as_ref().and_then(StoredToken::read))
     }
 
     /// Takes the lease to mint a token in place of `replaced`. False if somebody else holds it, or has
     /// already stored another token.
-    pub async fn lease_component_token(
+    pub(crate) async fn lease_component_token(
         &self,
         replaced: Option<&StoredToken>,
         lease: &Lease,
@@ -57,7 +57,11 @@ impl Store {
     }
 
     /// Stores the minted token and gives the lease back. False if the lease was lost meanwhile.
-    pub async fn put_component_token(&self, token: &StoredToken, lease: &Lease) -> Result<bool, StoreError> {
+    pub(crate) async fn put_component_token(
+        &self,
+        token: &StoredToken,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
         let update = Update::default()
             .set(COMPONENT_ACCESS_TOKEN, string(token.component_access_token.expose()))
             .set(ACCESS_TOKEN_EXPIRES_AT, time(token.expires_at))
@@ -68,7 +72,7 @@ impl Store {
     }
 
     /// Gives the lease back without a token.
-    pub async fn release_component_token(&self, lease: &Lease) -> Result<bool, StoreError> {
+    pub(crate) async fn release_component_token(&self, lease: &Lease) -> Result<bool, StoreError> {
         let update = Update::default().end_lease().when(Condition::holds(lease));
         self.write("release the component token", self.platform_key("component_token"), update).await
     }

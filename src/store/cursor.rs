@@ -4,7 +4,7 @@ use super::item::Item;
 
 /// The key after which the next page begins.
 #[derive(Clone, Debug)]
-pub struct Cursor(Item);
+pub(crate) struct Cursor(Item);
 
 impl Cursor {
     pub(super) fn from_key(key: Item) -> Self {

@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 
 /// One of the two tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
+pub(crate) enum Table {
     /// The authorizers' records.
     Authorizers,
     /// The service's private state.
@@ -38,7 +38,7 @@ impl Table {
     }
 
     /// The attribute by which DynamoDB deletes items; none for the records, which nothing ever deletes.
-    pub fn time_to_live(self) -> Option<&'static str> {
+    pub(crate) fn time_to_live(self) -> Option<&'static str> {
         match self {
             Self::Authorizers => None,
             Self::Platform => Some("expires_at"),
@@ -48,7 +48,7 @@ impl Table {
 
 impl Store {
     /// The table's name.
-    pub fn name(&self, table: Table) -> &str {
+    pub(crate) fn name(&self, table: Table) -> &str {
         match table {
             Table::Authorizers => &self.authorizers_table,
             Table::Platform => &self.platform_table,
@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// What of the table and its index is not as the code needs it, in words; empty if all is.
-    pub async fn differences(&self, table: Table) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn differences(&self, table: Table) -> Result<Vec<String>, StoreError> {
         let output = self
             .client
             .describe_table()
@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// The attribute by which DynamoDB deletes the table's items, if it does.
-    pub async fn time_to_live(&self, table: Table) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn time_to_live(&self, table: Table) -> Result<Option<String>, StoreError> {
         let output = self
             .client
             .describe_time_to_live()
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// Whether the table can be restored as it was at any moment of the last weeks.
-    pub async fn has_point_in_time_recovery(&self, table: Table) -> Result<bool, StoreError> {
+    pub(crate) async fn has_point_in_time_recovery(&self, table: Table) -> Result<bool, StoreError> {
         let output = self
             .client
             .describe_continuous_backups()

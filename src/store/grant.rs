@@ -10,11 +10,12 @@ use super::attribute::*;
 use super::claim::done;
 use super::due::{due_at, shard};
 use super::item::{number, string, time};
+use super::launch::bind_record;
 use super::profile::{permission_set, profile_map};
 use super::record::{Change, Record, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError};
-use crate::launch::State;
+use crate::evidence::Binding;
 use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
 
@@ -41,8 +42,11 @@ pub(crate) struct GrantWrite<'a> {
     pub obtained: Obtained,
     /// When it was made; decides which of two grants is the newer one.
     pub event_time: Timestamp,
-    /// The state of the launch that it ended.
-    pub state: Option<&'a State>,
+    /// The launch that it ends.
+    pub binding: Option<&'a Binding>,
+    /// When WeChat was asked that gave it: a tombstone that was stored before loses against it, whatever the clocks of
+    /// others said.
+    pub asked_at: Timestamp,
     /// The digest of the code that brought it: its claim is closed in the same transaction.
     pub code: Option<&'a str>,
 }
@@ -54,6 +58,8 @@ pub(crate) enum Stored {
     Written,
     /// The record is not as the write expected it; nothing is written. The record as it is.
     Conflict(Box<Record>),
+    /// The launch was ended by another account; nothing is written.
+    LaunchTaken,
 }
 
 impl Store {
@@ -77,11 +83,12 @@ impl Store {
                 .when(Condition::Differs(STATUS, string("done")))
                 .in_transaction(self, self.claim_key(digest))
         });
+        let launch = write.binding.map(|binding| self.outcome_in_transaction(binding, appid, now));
         let result = self
             .client
             .transact_write_items()
             .client_request_token(request_token)
-            .set_transact_items(Some([Some(record), claim].into_iter().flatten().collect()))
+            .set_transact_items(Some([Some(record), claim, launch].into_iter().flatten().collect()))
             .send()
             .await;
         let Err(error) = result else { return Ok(Stored::Written) };
@@ -98,6 +105,9 @@ impl Store {
             // Only this code's grant closes the claim as done: an earlier try whose answer was lost.
             return Ok(Stored::Written);
         }
+        if refused(2).is_some() {
+            return Ok(Stored::LaunchTaken);
+        }
         match refused(0) {
             Some(item) => Ok(Stored::Conflict(Box::new(Record::read(&item)))),
             None => Err(StoreError::of("write a grant", &error)),
@@ -105,7 +115,11 @@ impl Store {
     }
 
     /// Makes the token of an authorized account due, as one that may be superseded.
-    pub async fn make_due(&self, authorizer_appid: &Appid, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn make_due(
+        &self,
+        authorizer_appid: &Appid,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let update = record_update(None, now)
             .set_from(REFRESH_AT, REFRESHED_AT, time(now))
             .set(REFRESH_SHARD, number(shard(authorizer_appid)))
@@ -114,9 +128,26 @@ impl Store {
         self.write("make a record due", self.record_key(authorizer_appid), update).await
     }
 
+    /// Records that an account authorized with a code that died before WeChat would exchange it, for the services to
+    /// hear. False if something newer is stored.
+    pub(crate) async fn put_unexchanged_record(
+        &self,
+        authorizer_appid: &Appid,
+        event_time: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = record_update(Some(Change::Unexchanged), now)
+            .set(STATUS, string("authorized"))
+            .set(AUTHORIZED_AT, time(event_time))
+            .remove(UNAUTHORIZED_AT)
+            .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
+            .when(Condition::absent_or_at_most(UNAUTHORIZED_AT, time(event_time)));
+        self.write("record an unexchanged code", self.record_key(authorizer_appid), update).await
+    }
+
     /// Removes the tokens of an account that revoked at `event_time`, also of one that was never seen, so that
     /// a late authorization does not bring it back. False if something newer is stored.
-    pub async fn revoke(
+    pub(crate) async fn revoke(
         &self,
         authorizer_appid: &Appid,
         event_time: Timestamp,
@@ -130,7 +161,7 @@ impl Store {
 
     /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile, and the
     /// refresh token if the grant brought none. False if the record has another grant by now.
-    pub async fn put_profile(
+    pub(crate) async fn put_profile(
         &self,
         authorizer_appid: &Appid,
         authorized_at: Timestamp,
@@ -158,7 +189,7 @@ impl Store {
 /// says is older, and the grant brings a refresh token of its own. With `known` the decision was made on
 /// that version of the record.
 fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> Update {
-    let GrantWrite { grant, obtained, event_time, state, .. } = *write;
+    let GrantWrite { grant, obtained, event_time, binding, .. } = *write;
     let appid = &grant.authorizer_appid;
     let ids: BTreeSet<i64> = grant.func_info.iter().map(|set| set.id).collect();
     let is_news = !known.is_some_and(|known| is_same_grant(known, event_time, &ids));
@@ -169,7 +200,6 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
         .set(AUTHORIZED_AT, time(event_time))
         .set(FUNC_INFO, AttributeValue::L(func_info))
         .set_or_remove(PERMISSION_SET_IDS, (!ids.is_empty()).then_some(AttributeValue::Ns(ids)))
-        .set_some(STATE, state.map(|state| string(state.as_str())))
         .set_some(AUTHORIZER_REFRESH_TOKEN, grant.refresh_token.as_ref().map(|token| string(token.expose())))
         .remove(UNAUTHORIZED_AT)
         .remove(REFRESH_FAILURE)
@@ -189,7 +219,7 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
         Some(issued) if !is_twin => due_at(appid, now, issued.expires_in),
         _ => now,
     };
-    update
+    bind_record(update, binding)
         .set_or_remove(REFRESH_AT, is_refreshable.then(|| time(due)))
         .set_or_remove(REFRESH_SHARD, is_refreshable.then(|| number(shard(appid))))
         .when(expected(write, known, now))

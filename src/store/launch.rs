@@ -1,86 +1,345 @@
-//! What a launch leaves behind for the redirect and the push that end it.
+//! Launches: one merchant's attempt each, from its page to its grant.
 
 use std::time::Duration;
 
-use super::attribute::{AUTHORIZER_APPID, EXPIRES_AT, STATE};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem};
+
+use super::attribute::*;
 use super::item::{Item, appid, string, text, time, timestamp};
-use super::update::Update;
-use super::{Key, Store, StoreError};
+use super::record::record_update;
+use super::update::{Condition, Update};
+use super::{Key, Store, StoreError, Written};
+use crate::evidence::{Binding, Bound, Cookie, LaunchId, MadeBy, State};
 use crate::id::sha256_hex;
-use crate::launch::State;
 use crate::time::Timestamp;
-use crate::wechat::{Appid, PreAuthCode};
+use crate::wechat::{Appid, Issued, PreAuthCode};
 
 /// How long a launch may take until its redirect: longer than a `pre_auth_code` lives, with time for the account's
 /// administrator to be found.
-const LAUNCH_LIFE: Duration = Duration::from_hours(2);
+pub(crate) const LAUNCH_LIFE: Duration = Duration::from_hours(2);
 
-impl Store {
-    /// Whether `state` was launched and is still accepted at `now`.
-    pub async fn accepts_state(&self, state: &State, now: Timestamp) -> Result<bool, StoreError> {
-        let item = self.item("read the state", self.state_key(state)).await?;
-        Ok(item.is_some_and(|item| is_open(&item, now)))
+/// How long what became of it can be asked for.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// How long one `pre_auth_code` serves the visits of a launch page, at most; and never in the second half of its life.
+const REUSED: Duration = Duration::from_mins(10);
+
+/// How many distinct codes a launch vouches for: WeChat may repeat the redirect with another one.
+const MOST_CODES: i64 = 3;
+
+/// How many browsers may open a launch page with a cookie: the merchant's, a phone that scanned it, a preview.
+const MOST_COOKIES: i64 = 8;
+
+/// What a launch asks WeChat for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LaunchRequest {
+    /// `auth_type`: which kinds of accounts WeChat offers.
+    pub auth_type: String,
+    /// `biz_appid`: the one account that may authorize.
+    pub biz_appid: Option<Appid>,
+    /// `category_id_list`: permission sets, joined with `|`.
+    pub category_id_list: Option<String>,
+}
+
+/// A launch as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The digest of its id.
+    pub digest: String,
+    /// Who began it.
+    pub made_by: MadeBy,
+    /// What it was begun with.
+    pub state: Option<State>,
+    /// Where its confirmation leads back to.
+    pub return_url: Option<String>,
+    /// What it asks WeChat for.
+    pub request: LaunchRequest,
+    /// Its newest `pre_auth_code`, and until when that serves further visits of the page.
+    pub pre_auth_code: Option<(PreAuthCode, Timestamp)>,
+    /// Until when it may be opened and ended.
+    pub open_until: Timestamp,
+    /// The account that ended it.
+    pub authorizer_appid: Option<Appid>,
+    /// How that is known.
+    pub bound: Option<Bound>,
+    /// The digest of the cookie that may see the account.
+    pub viewer: Option<String>,
+    has_codes: bool,
+    cookies: Vec<String>,
+}
+
+impl Launch {
+    fn read(digest: &str, item: &Item) -> Option<Self> {
+        let code = text(item, PRE_AUTH_CODE).map(PreAuthCode::new);
+        let cookies = item.get(COOKIES).and_then(|value| value.as_ss().ok()).cloned();
+        Some(Self {
+            digest: digest.to_owned(),
+            made_by: MadeBy::read(text(item, MADE_BY)),
+            state: text(item, STATE).and_then(State::parse),
+            return_url: text(item, RETURN_URL).map(str::to_owned),
+            request: LaunchRequest {
+                auth_type: text(item, AUTH_TYPE).unwrap_or_default().to_owned(),
+                biz_appid: appid(item, BIZ_APPID),
+                category_id_list: text(item, CATEGORY_ID_LIST).map(str::to_owned),
+            },
+            pre_auth_code: code.zip(timestamp(item, PRE_AUTH_CODE_REUSED_UNTIL)),
+            open_until: timestamp(item, OPEN_UNTIL)?,
+            authorizer_appid: appid(item, AUTHORIZER_APPID),
+            bound: Bound::read(text(item, BOUND)),
+            viewer: text(item, VIEWER).map(str::to_owned),
+            has_codes: item.contains_key(CODES),
+            cookies: cookies.unwrap_or_default(),
+        })
     }
 
-    /// Notes that `state` is launched at `now` with `pre_auth_code`: for the redirect, which brings the state,
-    /// and for the push, which brings the `pre_auth_code`.
-    pub async fn put_launch(
+    /// Whether it may be opened and ended at `now`.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        now < self.open_until
+    }
+
+    /// Whether a redirect has come back to it.
+    pub(crate) fn has_codes(&self) -> bool {
+        self.has_codes
+    }
+
+    /// Whether this cookie is of a browser that opened its page.
+    pub(crate) fn knows(&self, cookie: &Cookie) -> bool {
+        self.cookies.contains(&cookie.digest())
+    }
+
+    /// What a code that comes back to it is bound to.
+    pub(crate) fn binding(&self, bound: Bound, viewer: Option<&Cookie>) -> Binding {
+        Binding {
+            launch: self.digest.clone(),
+            made_by: self.made_by,
+            state: self.state.clone(),
+            bound: Some(bound),
+            viewer: viewer.map(Cookie::digest),
+        }
+    }
+}
+
+impl Store {
+    /// Stores a new launch, with its `pre_auth_code` for the push that names it.
+    pub(crate) async fn put_launch(
         &self,
-        pre_auth_code: &PreAuthCode,
-        state: &State,
+        id: &LaunchId,
+        launch: &NewLaunch<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let expires_at = time(now + LAUNCH_LIFE);
-        let for_push =
-            Update::default().set(STATE, string(state.as_str())).set(EXPIRES_AT, expires_at.clone());
-        let for_redirect = Update::default().set(EXPIRES_AT, expires_at).remove(AUTHORIZER_APPID);
+        let NewLaunch { made_by, state, return_url, request, pre_auth_code, cookie } = launch;
+        let update = Update::default()
+            .set(MADE_BY, string(made_by.as_str()))
+            .set_some(STATE, state.map(|state| string(state.as_str())))
+            .set_some(RETURN_URL, return_url.map(string))
+            .set(AUTH_TYPE, string(&request.auth_type))
+            .set_some(BIZ_APPID, request.biz_appid.as_ref().map(|appid| string(appid.as_str())))
+            .set_some(CATEGORY_ID_LIST, request.category_id_list.as_ref().map(string))
+            .set(PRE_AUTH_CODE, string(pre_auth_code.token.expose()))
+            .set(PRE_AUTH_CODE_REUSED_UNTIL, time(reused_until(pre_auth_code, now)))
+            .set_some(COOKIES, cookie.map(|cookie| AttributeValue::Ss(vec![cookie.digest()])))
+            .set(OPEN_UNTIL, time(now + LAUNCH_LIFE))
+            .set(EXPIRES_AT, time(now + KEPT));
+        let digest = id.digest();
         tokio::try_join!(
-            self.write("note a launch", self.launch_key(pre_auth_code), for_push),
-            self.write("note a launch", self.state_key(state), for_redirect),
+            self.write("store a launch", self.launch_key(&digest), update),
+            self.put_pre_auth_code(&digest, *made_by, *state, &pre_auth_code.token, now),
         )?;
         Ok(())
     }
 
-    /// The state with which `pre_auth_code` was launched, if a launch of ours was.
-    pub async fn launched_state(
+    /// Notes that a browser opens the page of a launch: its cookie, and a new `pre_auth_code` if it gets one. False if
+    /// the launch has enough cookies: then this browser gets none.
+    pub(crate) async fn open_launch(
         &self,
-        pre_auth_code: &PreAuthCode,
+        launch: &Launch,
+        cookie: Option<&Cookie>,
+        pre_auth_code: Option<&Issued<PreAuthCode>>,
         now: Timestamp,
-    ) -> Result<Option<State>, StoreError> {
-        let item = self.item("read a launch", self.launch_key(pre_auth_code)).await?;
-        Ok(item.filter(|item| is_open(item, now)).and_then(|item| State::parse(text(&item, STATE)?)))
+    ) -> Result<bool, StoreError> {
+        let key = self.launch_key(&launch.digest);
+        if let Some(issued) = pre_auth_code {
+            let update = Update::default()
+                .set(PRE_AUTH_CODE, string(issued.token.expose()))
+                .set(PRE_AUTH_CODE_REUSED_UNTIL, time(reused_until(issued, now)))
+                .when(Condition::Present(PK));
+            tokio::try_join!(
+                self.write("store a pre_auth_code", key.clone(), update),
+                self.put_pre_auth_code(
+                    &launch.digest,
+                    launch.made_by,
+                    launch.state.as_ref(),
+                    &issued.token,
+                    now
+                ),
+            )?;
+        }
+        let Some(cookie) = cookie else { return Ok(true) };
+        let update = Update::default()
+            .add_to_set(COOKIES, &cookie.digest())
+            .when(Condition::Present(PK))
+            .when(Condition::FewerThan(COOKIES, MOST_COOKIES));
+        self.write("store a cookie", key, update).await
     }
 
-    /// Notes that the launch with `state` ended with the grant of this account.
-    pub async fn put_authorized_with(
+    async fn put_pre_auth_code(
         &self,
-        state: &State,
+        launch: &str,
+        made_by: MadeBy,
+        state: Option<&State>,
+        code: &PreAuthCode,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = Update::default()
+            .set(LAUNCH, string(launch))
+            .set(MADE_BY, string(made_by.as_str()))
+            .set_some(STATE, state.map(|state| string(state.as_str())))
+            .set(EXPIRES_AT, time(now + LAUNCH_LIFE));
+        self.write("store a pre_auth_code", self.pre_auth_key(code), update).await
+    }
+
+    /// The launch with this id; none if there never was one.
+    pub(crate) async fn launch(&self, digest: &str) -> Result<Option<Launch>, StoreError> {
+        let item = self.item("read a launch", self.launch_key(digest)).await?;
+        Ok(item.and_then(|item| Launch::read(digest, &item)))
+    }
+
+    /// The launch that a push names by its `pre_auth_code`.
+    pub(crate) async fn binding_of(
+        &self,
+        code: &PreAuthCode,
+        now: Timestamp,
+    ) -> Result<Option<Binding>, StoreError> {
+        let item = self.item("read a launch", self.pre_auth_key(code)).await?;
+        let item = item.filter(|item| timestamp(item, EXPIRES_AT).is_some_and(|until| now < until));
+        Ok(item.and_then(|item| {
+            Some(Binding {
+                launch: text(&item, LAUNCH)?.to_owned(),
+                made_by: MadeBy::read(text(&item, MADE_BY)),
+                state: text(&item, STATE).and_then(State::parse),
+                bound: Some(Bound::Launch),
+                viewer: None,
+            })
+        }))
+    }
+
+    /// Notes that a redirect brought this code to the launch, and reads the launch. The second value is whether the launch
+    /// vouches for the code: it is open, and the code is one of its first.
+    pub(crate) async fn note_code(
+        &self,
+        launch: &str,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Launch, bool)>, StoreError> {
+        let update = Update::default()
+            .add_to_set(CODES, code)
+            .when(Condition::AtLeast(OPEN_UNTIL, time(now)))
+            .when(Condition::Any(vec![
+                Condition::Contains(CODES, code.to_owned()),
+                Condition::FewerThan(CODES, MOST_CODES),
+            ]));
+        let key = self.launch_key(launch);
+        let written = self.write_returning("note a code", key, update, ReturnValue::AllNew).await?;
+        let (item, vouches) = match written {
+            Written::Made(item) => (item, true),
+            Written::Refused(item) => (item, false),
+        };
+        Ok(Launch::read(launch, &item).map(|launch| (launch, vouches)))
+    }
+
+    /// Binds a grant that is stored already to the launch of a redirect that comes after it: the launch gets its outcome,
+    /// and the record what the launch says, if it is still that grant's. False if the launch was ended by another
+    /// account.
+    pub(crate) async fn bind(
+        &self,
+        binding: &Binding,
+        authorizer_appid: &Appid,
+        event_time: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (key, outcome) = (self.launch_key(&binding.launch), outcome(binding, authorizer_appid, now));
+        let ended = self.write_returning("end a launch", key, outcome, ReturnValue::AllNew).await?;
+        let Written::Made(launch) = ended else { return Ok(false) };
+        let Some(event_time) = event_time else { return Ok(true) };
+        // A browser may have brought the cookie before: what comes after it takes nothing back.
+        let binding = Binding { bound: Bound::read(text(&launch, BOUND)).or(binding.bound), ..binding.clone() };
+        let update = bind_record(record_update(None, now), Some(&binding))
+            .when(Condition::Equals(AUTHORIZED_AT, time(event_time)))
+            .when(Condition::Equals(STATUS, string("authorized")));
+        self.write("bind a record", self.record_key(authorizer_appid), update).await?;
+        Ok(true)
+    }
+
+    /// The outcome of a launch, as a part of the transaction that stores its grant.
+    pub(super) fn outcome_in_transaction(
+        &self,
+        binding: &Binding,
         authorizer_appid: &Appid,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let update = Update::default()
-            .set(AUTHORIZER_APPID, string(authorizer_appid.as_str()))
-            .set_if_absent(EXPIRES_AT, time(now + LAUNCH_LIFE));
-        self.write("note the end of a launch", self.state_key(state), update).await.map(|_| ())
+    ) -> TransactWriteItem {
+        outcome(binding, authorizer_appid, now).in_transaction(self, self.launch_key(&binding.launch))
     }
 
-    /// The account whose grant ended the latest launch with `state`, if a push has brought one and the launch
-    /// is not over at `now`.
-    pub async fn authorized_with(&self, state: &State, now: Timestamp) -> Result<Option<Appid>, StoreError> {
-        let item = self.item("read the state", self.state_key(state)).await?;
-        Ok(item.filter(|item| is_open(item, now)).and_then(|item| appid(&item, AUTHORIZER_APPID)))
+    fn launch_key(&self, digest: &str) -> Key {
+        self.platform_key_of("launch", digest)
     }
 
-    fn launch_key(&self, pre_auth_code: &PreAuthCode) -> Key {
-        self.platform_key_of("launch", &sha256_hex(pre_auth_code.expose()))
-    }
-
-    fn state_key(&self, state: &State) -> Key {
-        self.platform_key_of("state", &sha256_hex(state.as_str()))
+    fn pre_auth_key(&self, code: &PreAuthCode) -> Key {
+        self.platform_key_of("pre_auth", &sha256_hex(code.expose()))
     }
 }
 
-/// Whether the launch is not over at `now`.
-fn is_open(item: &Item, now: Timestamp) -> bool {
-    timestamp(item, EXPIRES_AT).is_some_and(|until| now < until)
+/// What a new launch is begun with.
+#[derive(Debug)]
+pub(crate) struct NewLaunch<'a> {
+    /// Who begins it.
+    pub made_by: MadeBy,
+    /// What it is begun with.
+    pub state: Option<&'a State>,
+    /// Where its confirmation leads back to.
+    pub return_url: Option<&'a str>,
+    /// What it asks WeChat for.
+    pub request: &'a LaunchRequest,
+    /// Its `pre_auth_code`.
+    pub pre_auth_code: &'a Issued<PreAuthCode>,
+    /// The cookie of the browser that opens it.
+    pub cookie: Option<&'a Cookie>,
+}
+
+fn reused_until(code: &Issued<PreAuthCode>, now: Timestamp) -> Timestamp {
+    now + REUSED.min(code.expires_in / 2)
+}
+
+/// Ends a launch with the grant of an account. A launch that another account ended stays as it is.
+fn outcome(binding: &Binding, authorizer_appid: &Appid, now: Timestamp) -> Update {
+    let appid = string(authorizer_appid.as_str());
+    let update = Update::default()
+        .set_if_absent(MADE_BY, string(binding.made_by.as_str()))
+        .set_if_absent(OPEN_UNTIL, time(now + LAUNCH_LIFE))
+        .set_if_absent(EXPIRES_AT, time(now + KEPT))
+        .set_some(VIEWER, binding.viewer.as_ref().map(string))
+        .set(AUTHORIZER_APPID, appid.clone())
+        .when(Condition::Any(vec![
+            Condition::Absent(AUTHORIZER_APPID),
+            Condition::Equals(AUTHORIZER_APPID, appid),
+        ]));
+    match binding.bound {
+        Some(Bound::Browser) => update.set(BOUND, string(Bound::Browser.as_str())),
+        Some(Bound::Launch) => update.set_if_absent(BOUND, string(Bound::Launch.as_str())),
+        None => update,
+    }
+}
+
+/// Writes into a record what its launch says. `state` and `bound` come from a service's launch only, so that they never
+/// speak of two launches; what a visitor said stands beside them, as unverified.
+pub(super) fn bind_record(update: Update, binding: Option<&Binding>) -> Update {
+    let Some(Binding { made_by, state, bound: Some(bound), .. }) = binding else { return update };
+    let state = state.as_ref().map(|state| string(state.as_str()));
+    match made_by {
+        MadeBy::Service => {
+            update.set_or_remove(STATE, state).set(BOUND, string(bound.as_str())).remove(UNVERIFIED_STATE)
+        }
+        MadeBy::Visitor => update.set_or_remove(UNVERIFIED_STATE, state),
+        MadeBy::Visit => update,
+    }
 }

@@ -9,7 +9,7 @@ use crate::wechat::{Appid, AuthorizerAccessToken, AuthorizerRefreshToken};
 
 /// One account's record, as far as decisions need it.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// Whether the account authorizes the platform.
     pub status: Status,
     /// When the newest grant was made.
@@ -38,7 +38,7 @@ pub struct Record {
 
 /// The access token of a record.
 #[derive(Clone, Debug)]
-pub struct AccessToken {
+pub(crate) struct AccessToken {
     /// The token.
     pub token: AuthorizerAccessToken,
     /// When it ends.
@@ -49,7 +49,7 @@ pub struct AccessToken {
 
 /// Whether the account authorizes the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// It does.
     Authorized,
     /// It did, and the merchant revoked.
@@ -89,12 +89,12 @@ impl Record {
 
     /// Whether the record knows of something that happened after `event_time`. In the same second, the
     /// later write wins.
-    pub fn is_newer_than(&self, event_time: Timestamp) -> bool {
+    pub(crate) fn is_newer_than(&self, event_time: Timestamp) -> bool {
         self.authorized_at.max(self.unauthorized_at).is_some_and(|newest| newest > event_time)
     }
 
     /// Whether the account authorizes the platform.
-    pub fn is_authorized(&self) -> bool {
+    pub(crate) fn is_authorized(&self) -> bool {
         self.status == Status::Authorized
     }
 }
@@ -111,7 +111,7 @@ impl AccessToken {
 
 impl Store {
     /// The record of an account.
-    pub async fn record(&self, authorizer_appid: &Appid) -> Result<Option<Record>, StoreError> {
+    pub(crate) async fn record(&self, authorizer_appid: &Appid) -> Result<Option<Record>, StoreError> {
         let item = self.item("read a record", self.record_key(authorizer_appid)).await?;
         Ok(item.as_ref().map(Record::read))
     }
@@ -122,6 +122,8 @@ impl Store {
 pub(super) enum Change {
     /// The merchant granted: `authorized` if the account did not authorize before, else `updated`.
     Granted,
+    /// The merchant authorized, and the code died before WeChat would exchange it.
+    Unexchanged,
     /// The merchant revoked.
     Unauthorized,
     /// Refreshing the token failed, after it had worked.
@@ -133,7 +135,7 @@ pub(super) enum Change {
 /// The beginning of every write of a record. It names the change that the write is, for the events that the table's
 /// stream feeds; a write that is no change removes the name of the last one, or it would be published again.
 pub(super) fn record_update(change: Option<Change>, now: Timestamp) -> Update {
-    let update = Update::default().set(UPDATED_AT, time(now)).increment(VERSION);
+    let update = Update::default().set(UPDATED_AT, time(now)).increase(VERSION, 1);
     match change {
         // Whether the account was authorized before is known to the item alone, which says in `next_grant` what the
         // next grant is called.
@@ -141,6 +143,7 @@ pub(super) fn record_update(change: Option<Change>, now: Timestamp) -> Update {
             update.set_from(CHANGE, NEXT_GRANT, string("authorized")).set(NEXT_GRANT, string("updated"))
         }
         Some(Change::Unauthorized) => update.set(CHANGE, string("unauthorized")).remove(NEXT_GRANT),
+        Some(Change::Unexchanged) => update.set(CHANGE, string("unexchanged")).remove(NEXT_GRANT),
         Some(Change::RefreshFailed) => update.set(CHANGE, string("refresh_failed")),
         Some(Change::Recovered) => update.set(CHANGE, string("recovered")),
         None => update.remove(CHANGE),

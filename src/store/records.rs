@@ -19,7 +19,7 @@ const COMPARED: &str = "authorizer_appid, #status, authorized_at, unauthorized_a
 
 impl Store {
     /// The records of those of `appids` that have one.
-    pub async fn records(
+    pub(crate) async fn records(
         &self,
         appids: impl Iterator<Item = &Appid>,
     ) -> Result<HashMap<Appid, Record>, StoreError> {
@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// A page of the accounts that are authorized according to the table, and where the next page begins.
-    pub async fn authorized(
+    pub(crate) async fn authorized(
         &self,
         after: Option<Cursor>,
     ) -> Result<(Vec<Appid>, Option<Cursor>), StoreError> {
@@ -78,14 +78,14 @@ impl Store {
     }
 
     /// The offset in WeChat's list from which on it is still to be compared.
-    pub async fn reconciled_up_to(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn reconciled_up_to(&self) -> Result<usize, StoreError> {
         let item = self.item("read the progress of reconcile", self.platform_key("reconcile")).await?;
         let offset = item.and_then(|item| integer(&item, OFFSET));
         Ok(offset.and_then(|offset| offset.try_into().ok()).unwrap_or_default())
     }
 
     /// Notes from where on the list is to be compared by the next run.
-    pub async fn put_reconciled_up_to(&self, offset: usize) -> Result<(), StoreError> {
+    pub(crate) async fn put_reconciled_up_to(&self, offset: usize) -> Result<(), StoreError> {
         let update = Update::default().set(OFFSET, number(offset as i64));
         let key = self.platform_key("reconcile");
         self.write("note the progress of reconcile", key, update).await.map(|_| ())

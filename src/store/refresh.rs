@@ -8,6 +8,7 @@ use super::item::{Item, number, string, time};
 use super::record::{Change, Record, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError, Written};
+use crate::authorizer::Suspect;
 use crate::lease::Lease;
 use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerAccessToken, AuthorizerRefreshToken, Errcode, RefreshedToken};
@@ -17,6 +18,8 @@ use crate::wechat::{Appid, AuthorizerAccessToken, AuthorizerRefreshToken, Errcod
 pub(crate) enum Reason {
     /// It was due at this time. What the index says may be out of date.
     DueBy(Timestamp),
+    /// WeChat lists the account, and refused to tell of it.
+    Listed,
     /// The access token, or that there is none, does not serve. Not if there is another one by now.
     Unusable(Option<AuthorizerAccessToken>),
 }
@@ -57,6 +60,7 @@ impl Store {
     ) -> Result<Option<Leased>, StoreError> {
         let reason = match reason {
             Reason::DueBy(due_by) => Condition::AtMost(REFRESH_AT, time(*due_by)),
+            Reason::Listed => Condition::Present(AUTHORIZER_REFRESH_TOKEN),
             Reason::Unusable(Some(token)) => {
                 Condition::Equals(AUTHORIZER_ACCESS_TOKEN, string(token.expose()))
             }
@@ -144,15 +148,36 @@ impl Store {
         self.write_leased("release a record", leased, record_update(None, now).end_lease()).await
     }
 
-    /// Removes the tokens of a leased account of which WeChat says that it revoked. False if the lease is no
-    /// longer ours.
-    pub(crate) async fn revoke_leased(
+    /// Gives back the lease of an account that is suspected of having revoked, which is due again at `retry_at`.
+    /// Returns the version of the record; none if the lease is no longer ours.
+    pub(crate) async fn release_suspect(
         &self,
         leased: &Leased,
-        unauthorized_at: Timestamp,
+        retry_at: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write_leased("revoke an authorization", leased, revocation(unauthorized_at, now)).await
+    ) -> Result<Option<i64>, StoreError> {
+        let update = record_update(None, now)
+            .set(REFRESH_AT, time(retry_at))
+            .end_lease()
+            .when(Condition::holds(&leased.lease));
+        let key = self.record_key(&leased.authorizer_appid);
+        let written = self.write_returning("release a record", key, update, ReturnValue::AllNew).await?;
+        Ok(match written {
+            Written::Made(item) => Record::read(&item).version,
+            Written::Refused(_) => None,
+        })
+    }
+
+    /// Removes the tokens of a suspected account. False if its record was written since it was suspected.
+    pub(crate) async fn revoke_suspect(&self, suspect: &Suspect, now: Timestamp) -> Result<bool, StoreError> {
+        let as_read = match suspect.version {
+            Some(version) => Condition::Equals(VERSION, number(version)),
+            None => Condition::Absent(VERSION),
+        };
+        let update = revocation(suspect.revoked_at, now)
+            .when(Condition::Equals(STATUS, string("authorized")))
+            .when(as_read);
+        self.write("revoke an authorization", self.record_key(&suspect.authorizer_appid), update).await
     }
 
     async fn write_leased(

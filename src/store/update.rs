@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
-use super::item::{Item, number};
+use super::item::{Item, number, string};
 use super::{Key, Store};
 
 /// An update of one item in the making. Each attribute may be written once.
@@ -13,6 +13,7 @@ use super::{Key, Store};
 pub(super) struct Update {
     set: Vec<String>,
     remove: Vec<String>,
+    add: Vec<String>,
     conditions: Vec<String>,
     names: HashMap<String, String>,
     values: Item,
@@ -31,6 +32,14 @@ pub(super) enum Condition {
     Differs(&'static str, AttributeValue),
     /// The attribute is there and is not greater.
     AtMost(&'static str, AttributeValue),
+    /// The attribute is there and is not less.
+    AtLeast(&'static str, AttributeValue),
+    /// The attribute is a set that has this text.
+    Contains(&'static str, String),
+    /// The attribute is not there, or has fewer than this many elements.
+    FewerThan(&'static str, i64),
+    /// The attribute is there and is greater.
+    MoreThan(&'static str, AttributeValue),
     /// All of them are true.
     All(Vec<Condition>),
     /// At least one of them is true.
@@ -86,11 +95,11 @@ impl Update {
         self
     }
 
-    /// Raises the attribute by one, from zero if it is not there.
-    pub(super) fn increment(mut self, attribute: &'static str) -> Self {
+    /// Raises the attribute by this much, from zero if it is not there.
+    pub(super) fn increase(mut self, attribute: &'static str, by: i64) -> Self {
         let name = self.name(attribute);
-        let (zero, one) = (self.value(number(0)), self.value(number(1)));
-        self.set.push(format!("{name} = if_not_exists({name}, {zero}) + {one}"));
+        let (zero, by) = (self.value(number(0)), self.value(number(by)));
+        self.set.push(format!("{name} = if_not_exists({name}, {zero}) + {by}"));
         self
     }
 
@@ -104,6 +113,14 @@ impl Update {
     /// Removes the attributes.
     pub(super) fn remove_all(self, attributes: &[&'static str]) -> Self {
         attributes.iter().fold(self, |update, attribute| update.remove(attribute))
+    }
+
+    /// Adds a text to a set, which may not be there yet.
+    pub(super) fn add_to_set(mut self, attribute: &'static str, text: &str) -> Self {
+        let name = self.name(attribute);
+        let value = self.value_of(attribute, AttributeValue::Ss(vec![text.to_owned()]));
+        self.add.push(format!("{name} {value}"));
+        self
     }
 
     /// The update is made only if this is true; of several, if all are.
@@ -126,6 +143,19 @@ impl Update {
             }
             Condition::AtMost(attribute, value) => {
                 format!("{} <= {}", self.name(attribute), self.value(value))
+            }
+            Condition::AtLeast(attribute, value) => {
+                format!("{} >= {}", self.name(attribute), self.value(value))
+            }
+            Condition::Contains(attribute, text) => {
+                format!("contains({}, {})", self.name(attribute), self.value(string(text)))
+            }
+            Condition::FewerThan(attribute, most) => {
+                let name = self.name(attribute);
+                format!("(attribute_not_exists({name}) OR size({name}) < {})", self.value(number(most)))
+            }
+            Condition::MoreThan(attribute, value) => {
+                format!("{} > {}", self.name(attribute), self.value(value))
             }
             Condition::All(conditions) => self.join(conditions, " AND "),
             Condition::Any(conditions) => self.join(conditions, " OR "),
@@ -161,7 +191,7 @@ impl Update {
         let part = |verb: &str, parts: &[String]| {
             if parts.is_empty() { String::new() } else { format!("{verb} {} ", parts.join(", ")) }
         };
-        part("SET", &self.set) + &part("REMOVE", &self.remove)
+        part("SET", &self.set) + &part("REMOVE", &self.remove) + &part("ADD", &self.add)
     }
 
     fn condition(&self) -> Option<String> {

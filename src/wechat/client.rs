@@ -9,7 +9,7 @@ use reqwest::Url;
 use reqwest::header::{DATE, HeaderValue};
 use serde_json::{Value, json};
 
-use super::answer::{self, issued, secret};
+use super::answer::{self, issued};
 use super::{
     Appid, AuthorizationCode, AuthorizerInfo, AuthorizerList, AuthorizerRefreshToken, CallError,
     ComponentAccessToken, ComponentAppSecret, ComponentVerifyTicket, Errcode, Grant, Issued, PreAuthCode,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::metric;
 
-pub(crate) use openapi::{ApiAnswer, Quota};
+pub(crate) use openapi::{ApiAnswer, Quota, Quotas};
 
 /// WeChat's API as one platform sees it.
 #[derive(Debug)]
@@ -78,11 +78,11 @@ impl Client {
         &self,
         component_token: &ComponentAccessToken,
         limit: Duration,
-    ) -> Result<PreAuthCode, CallError> {
+    ) -> Result<Issued<PreAuthCode>, CallError> {
         let body = json!({ "component_appid": self.component_appid.as_str() });
         let (answer, unreadable) =
             self.post("api_create_preauthcode", Some(component_token), &body, limit).await?;
-        secret(&answer["pre_auth_code"], PreAuthCode::new).ok_or(unreadable)
+        issued(&answer, "pre_auth_code", PreAuthCode::new).ok_or(unreadable)
     }
 
     /// `api_query_auth`: exchanges an authorization code, once. `known` is the account where a push has

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{integer, secret, text};
-use super::{Appid, AuthorizerRefreshToken};
-use crate::time::Timestamp;
+use super::{Appid, AuthorizerRefreshToken, ToldTime};
 
 /// One page of `api_get_authorizer_list`.
 #[derive(Clone, Debug)]
@@ -24,8 +23,8 @@ pub struct ListedAccount {
     pub authorizer_appid: Appid,
     /// Absent until a code of the authorization was exchanged.
     pub refresh_token: Option<AuthorizerRefreshToken>,
-    /// When the account authorized.
-    pub auth_time: Timestamp,
+    /// When the account authorized, as WeChat tells it.
+    pub auth_time: ToldTime,
 }
 
 impl AuthorizerList {
@@ -35,7 +34,7 @@ impl AuthorizerList {
             Some(ListedAccount {
                 authorizer_appid: Appid::parse(&text(&account["authorizer_appid"])?)?,
                 refresh_token: secret(&account["refresh_token"], AuthorizerRefreshToken::new),
-                auth_time: Timestamp::from_secs(integer(&account["auth_time"]).unwrap_or_default()),
+                auth_time: ToldTime::new(integer(&account["auth_time"]).unwrap_or_default()),
             })
         });
         let total_count = integer(&answer["total_count"]).and_then(|count| count.try_into().ok());

@@ -10,8 +10,7 @@ use quick_xml::events::Event;
 use thiserror::Error;
 
 use super::cipher::{self, Key};
-use super::{Appid, AuthorizationCode, ComponentSecret, ComponentVerifyTicket, PreAuthCode};
-use crate::time::Timestamp;
+use super::{Appid, AuthorizationCode, ComponentSecret, ComponentVerifyTicket, PreAuthCode, ToldTime};
 
 /// What the query of a push proves it with.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +46,8 @@ pub enum PushError {
 /// A push to the authorization event URL (授权事件接收URL).
 #[derive(Clone, Debug)]
 pub struct Push {
-    /// When it happened.
-    pub create_time: Timestamp,
+    /// When it happened, as WeChat tells it.
+    pub create_time: ToldTime,
     /// What happened.
     pub info: Info,
 }
@@ -127,7 +126,7 @@ impl Push {
             _ => None,
         };
         Some(Self {
-            create_time: Timestamp::from_secs(create_time.unwrap_or_default()),
+            create_time: ToldTime::new(create_time.unwrap_or_default()),
             info: info.unwrap_or_else(|| {
                 Info::Other(info_type.chars().filter(char::is_ascii_graphic).take(64).collect())
             }),
@@ -232,7 +231,7 @@ mod tests {
                 ("G", Info::Unauthorized(appid)) => assert_eq!(appid.as_str(), "wx570bc396a51b8ff8"),
                 ("X1", Info::Ticket(ticket)) => {
                     assert_eq!(ticket.expose(), "ticket@@@some_verify_ticket");
-                    assert_eq!(push.create_time.as_secs(), 1_413_192_605);
+                    assert_eq!(push.create_time.as_told(), 1_413_192_605);
                 }
                 ("X2" | "X5", Info::Authorized(authorized)) => {
                     assert_eq!(authorized.authorizer_appid.as_str(), "wxf8b4f85f3a794e77");

@@ -10,7 +10,7 @@ use wechat_authorizer::time::Clock;
 
 use crate::scene::{Scene, assert_logged};
 
-const CHECKS: [&str; 17] = [
+const CHECKS: [&str; 19] = [
     "configuration",
     "secret",
     "authorizers_table",
@@ -18,6 +18,8 @@ const CHECKS: [&str; 17] = [
     "time_to_live",
     "point_in_time_recovery",
     "ticket",
+    "told_times",
+    "unexchanged",
     "wechat",
     "clock",
     "component_token",

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use sandbox::wechat::{Account, Push};
-use sandbox::{Answer, Fault, HttpRequest};
+use sandbox::{Answer, Browser, Fault, HttpRequest};
 use serde_json::json;
 
-use crate::scene::{Scene, assert_logged, redirect};
+use crate::scene::{Scene, assert_logged, of_launch, redirect};
 
 impl Scene {
     /// Hands a push to a cold instance.
@@ -81,15 +81,15 @@ async fn a_grant_that_comes_by_push_alone_is_stored() {
 #[tokio::test]
 async fn a_push_brings_the_state_of_its_launch_although_the_browser_never_came_back() {
     let scene = Scene::new().await;
-    let launch = scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await;
-    assert_eq!(launch.status, 200);
-    let pre_auth_code = scene.wechat.on("api_create_preauthcode").requests()[0].answer.clone();
-    let pre_auth_code =
-        pre_auth_code.expect("an answer")["pre_auth_code"].as_str().expect("a code").to_owned();
+    let launch = scene.launch().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
-    let push = scene.wechat.push_authorized(&scene.appid, &code, Some(&pre_auth_code));
+    let push = scene.wechat.push_authorized(&scene.appid, &code, launch["pre_auth_code"].as_str());
     check_success(&scene.push(&push).await);
-    assert_eq!(scene.stored().await["state"], "tenant-7");
+    let record = scene.stored().await;
+    assert_eq!((&record["state"], &record["bound"]), (&json!("tenant-7"), &json!("launch")));
+    let outcome = scene.outcome(&launch).await;
+    assert_eq!(outcome["status"], "authorized");
+    assert_eq!(outcome["authorizer_appid"], scene.appid.as_str());
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_revocation_removes_the_tokens_and_only_a_newer_authorization_undoes_i
     let late = scene.wechat.mint_code(&scene.appid);
     let late =
         scene.wechat.push_authorized(&scene.appid, &late, None).created_at(scene.clock.now().as_secs());
-    scene.clock.advance(60);
+    scene.clock.advance(61);
     check_success(
         &scene
             .push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs()))
@@ -167,6 +167,7 @@ async fn a_revocation_of_an_unknown_account_leaves_a_tombstone() {
     let code = scene.wechat.authorize(&scene.appid, &[1]);
     let now = scene.clock.now().as_secs();
     check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(now)).await);
+    scene.wechat.revoke(&scene.appid);
     assert_eq!(scene.stored().await["status"], "unauthorized");
     let late = scene.wechat.push_authorized(&scene.appid, &code, None).created_at(now - 1);
     check_success(&scene.push(&late).await);
@@ -179,9 +180,10 @@ async fn a_late_callback_does_not_undo_a_revocation() {
     let redirect = scene.consent();
     let hold = scene.wechat.on("api_query_auth").hold_after();
     let (instance, path) = (scene.callback(), redirect.clone());
-    let visit = tokio::spawn(async move { instance.get(&path).await });
+    let visit = tokio::spawn(async move { Browser::new().visit(&instance, &path).await });
     hold.arrived().await;
     scene.clock.advance(5);
+    scene.wechat.revoke(&scene.appid);
     check_success(
         &scene
             .push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs()))
@@ -232,7 +234,7 @@ async fn redirect_and_push_at_once_end_in_one_record() {
         let push = scene.wechat.push_authorized(&scene.appid, &second, None);
         scene.wechat.on("api_query_auth").always(Fault::DelayAfter(Duration::from_millis(100)));
         let (callback, path) = (scene.callback(), redirect(&first));
-        let visit = tokio::spawn(async move { callback.get(&path).await });
+        let visit = tokio::spawn(async move { Browser::new().visit(&callback, &path).await });
         check_success(&scene.push(&push).await);
         assert_eq!(visit.await.expect("no panic").status, 200);
         assert_eq!(scene.stored().await["status"], "authorized");
@@ -336,11 +338,12 @@ async fn the_accounts_of_the_release_check_authorize_and_revoke_by_push_alone() 
         Account { appid: "wx570bc396a51b8ff8".to_owned(), ..Account::official_account("release check") };
     let appid = scene.wechat.add_account(account);
     let code = scene.wechat.authorize(&appid, &[1]);
-    let sandbox = scene.with("REQUIRE_STATE", "true");
+    let sandbox = scene.with("REQUIRE_LAUNCH", "true");
     let authorized = scene.wechat.push_authorized(&appid, &code, None).request();
     check_success(&scene.request(&sandbox.events(), authorized).await);
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "authorized");
     scene.clock.advance(5);
+    scene.wechat.revoke(&appid);
     check_success(
         &scene.push(&scene.wechat.push_unauthorized(&appid).created_at(scene.clock.now().as_secs())).await,
     );
@@ -350,21 +353,18 @@ async fn the_accounts_of_the_release_check_authorize_and_revoke_by_push_alone() 
 #[tokio::test]
 async fn a_redirect_whose_code_the_push_has_spent_shows_what_the_push_stored() {
     let scene = Scene::new().await;
-    assert_eq!(scene.visit(&scene.authorize(), "/authorize?state=tenant-7").await.status, 200);
-    let pre_auth_code = scene.wechat.on("api_create_preauthcode").requests()[0].answer.clone();
-    let pre_auth_code =
-        pre_auth_code.expect("an answer")["pre_auth_code"].as_str().expect("a code").to_owned();
+    let launch = scene.launch().await;
     let (pushed, redirected) =
         (scene.wechat.authorize(&scene.appid, &[1]), scene.wechat.mint_code(&scene.appid));
-    let push = scene.wechat.push_authorized(&scene.appid, &pushed, Some(&pre_auth_code));
+    let push = scene.wechat.push_authorized(&scene.appid, &pushed, launch["pre_auth_code"].as_str());
     check_success(&scene.push(&push).await);
     scene.wechat.on("api_query_auth").always(Fault::errcode(61010));
-    let with_state = format!("{}&state=tenant-7", redirect(&redirected));
-    let answer = scene.visit(&scene.callback(), &with_state).await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.body.contains("茶馆"));
-    let reload = scene.visit(&scene.callback(), &with_state).await;
-    assert_eq!(reload.status, 200, "the reload, too");
+    let launched = of_launch(&redirect(&redirected), &launch);
+    for _ in 0..2 {
+        let answer = scene.visit(&scene.callback(), &launched).await;
+        assert_eq!(answer.status, 200, "the launch has its outcome, whatever became of the second code");
+        assert!(!answer.body.contains("茶馆"));
+    }
     let without = redirect(&scene.wechat.mint_code(&scene.appid));
     assert_eq!(scene.visit(&scene.callback(), &without).await.status, 410);
 }

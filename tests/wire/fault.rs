@@ -66,7 +66,7 @@ async fn a_lasting_fault_of_wechat_leaves_the_grant_pending() {
 async fn a_lost_answer_leaves_the_grant_pending_and_not_expired() {
     for fault in [Fault::ResetAfter, Fault::Truncated] {
         let scene = Scene::new().await;
-        let redirect = scene.consent();
+        let redirect = scene.launched().await;
         scene.wechat.on("api_query_auth").once(fault);
         assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
         assert_eq!(scene.claim().await["code_state"], "spent");
@@ -76,13 +76,14 @@ async fn a_lost_answer_leaves_the_grant_pending_and_not_expired() {
 }
 
 #[tokio::test]
-async fn a_used_code_that_wechat_calls_invalid_is_no_less_pending() {
+async fn a_pushed_code_that_was_used_is_no_less_pending_where_wechat_calls_it_invalid() {
     let scene = Scene::new().await;
-    let redirect = scene.consent();
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
     scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
     scene.wechat.on("api_query_auth").always(Fault::errcode(61009));
-    assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 202);
-    assert_eq!(scene.claim().await["status"], "claimed");
+    let push = scene.wechat.push_authorized(&scene.appid, &code, None);
+    assert_eq!(scene.events().request(push).await.status, 200);
+    assert_eq!(scene.claim().await["code_state"], "spent", "WeChat's own push carried it");
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn a_wechat_that_cannot_be_reached_leaves_the_grant_pending() {
 #[tokio::test]
 async fn a_process_that_dies_between_the_answer_and_the_write_leaves_a_pending_claim() {
     let scene = Scene::new().await;
-    let redirect = scene.consent();
+    let redirect = scene.launched().await;
     scene.die_before_writing(&redirect).await;
 
     let claim = scene.claim().await;

@@ -20,7 +20,7 @@ async fn a_mangled_link_is_answered_and_a_code_beside_it_still_counts() {
     let mut event = event(&HttpRequest::get(&redirect(&code)), scene.clock.now().as_secs());
     event["rawQueryString"] =
         json!(format!("{}&from=\"<chat>\"", event["rawQueryString"].as_str().expect("text")));
-    assert_eq!(callback.invoke(event).await.status, 200);
+    assert_eq!(callback.invoke(event).await.status, 303);
 }
 
 #[tokio::test]

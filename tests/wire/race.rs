@@ -1,6 +1,6 @@
 //! Many at once.
 
-use sandbox::Fault;
+use sandbox::{Browser, Fault};
 use serde_json::json;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn many_identical_visits_on_many_instances_make_one_exchange() {
     scene.wechat.on("api_query_auth").always(Fault::DelayAfter(Duration::from_millis(100)));
     let visits = (0..20).map(|_| {
         let (instance, redirect) = (scene.callback(), redirect.clone());
-        tokio::spawn(async move { instance.get(&redirect).await })
+        tokio::spawn(async move { Browser::new().visit(&instance, &redirect).await })
     });
     for visit in visits.collect::<Vec<_>>() {
         let answer = visit.await.expect("no panic");
@@ -29,7 +29,7 @@ async fn who_waits_too_long_for_a_twin_reads_that_it_is_being_completed() {
     let redirect = scene.consent();
     let hold = scene.wechat.on("api_query_auth").hold_after();
     let (instance, path) = (scene.callback(), redirect.clone());
-    let first = tokio::spawn(async move { instance.get(&path).await });
+    let first = tokio::spawn(async move { Browser::new().visit(&instance, &path).await });
     hold.arrived().await;
     let second = scene.visit(&scene.callback(), &redirect).await;
     assert_eq!(second.status, 202);
@@ -47,7 +47,7 @@ async fn ten_cold_instances_mint_one_component_token() {
     let visits = (0..10).map(|_| {
         let code = scene.wechat.authorize(&scene.appid, &[1]);
         let instance = scene.callback();
-        tokio::spawn(async move { instance.get(&redirect(&code)).await })
+        tokio::spawn(async move { Browser::new().visit(&instance, &redirect(&code)).await })
     });
     for visit in visits.collect::<Vec<_>>() {
         assert_eq!(visit.await.expect("no panic").status, 200);
@@ -62,7 +62,7 @@ async fn two_codes_of_one_account_end_in_one_record_that_heals_at_once() {
     let second = scene.wechat.mint_code(&scene.appid);
     let visits = [first, second].map(|code| {
         let instance = scene.callback();
-        tokio::spawn(async move { instance.get(&redirect(&code)).await })
+        tokio::spawn(async move { Browser::new().visit(&instance, &redirect(&code)).await })
     });
     for visit in visits {
         assert_eq!(visit.await.expect("no panic").status, 200);
@@ -79,7 +79,7 @@ async fn an_older_grant_never_overwrites_a_newer_one() {
     let hold = scene.wechat.on("api_query_auth").hold_after();
     let instance = scene.callback();
     let path = redirect(&older);
-    let first = tokio::spawn(async move { instance.get(&path).await });
+    let first = tokio::spawn(async move { Browser::new().visit(&instance, &path).await });
     hold.arrived().await;
     scene.clock.advance(5);
     let newer = scene.wechat.authorize(&scene.appid, &[1, 2]);

@@ -27,6 +27,25 @@ impl Scene {
         appids
     }
 
+    /// A revocation whose time is this one, as a table may have it from before.
+    async fn tombstone(&self, unauthorized_at: i64) {
+        let update = json!({
+            "TableName": self.dynamodb.authorizers_table,
+            "Key": {
+                "authorizer_appid": {"S": self.appid},
+                "component_appid": {"S": self.wechat.component_appid},
+            },
+            "UpdateExpression": "SET #status = :status, unauthorized_at = :at \
+                REMOVE authorizer_refresh_token, authorizer_access_token, refresh_at, authorized_at",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {
+                ":status": {"S": "unauthorized"},
+                ":at": {"N": unauthorized_at.to_string()},
+            },
+        });
+        self.dynamodb.call("UpdateItem", update).await;
+    }
+
     async fn forget(&self, appid: &str) {
         let key = json!({"authorizer_appid": appid, "component_appid": self.wechat.component_appid});
         self.dynamodb.delete(&self.dynamodb.authorizers_table, key).await;
@@ -102,7 +121,11 @@ async fn only_what_wechat_confirms_as_revoked_is_marked() {
 
     scene.wechat.on("api_get_authorizer_list").once(Fault::json(json!({"total_count": 0, "list": []})));
     check(&scene.reconciled().await, 0, 0, 0, 0, 0);
-    let partial = json!({"total_count": 1, "list": [{"authorizer_appid": appids[1], "refresh_token": "x", "auth_time": 1}]});
+    let long_ago = scene.clock.now().as_secs() - 86_400;
+    let partial = json!({
+        "total_count": 1,
+        "list": [{"authorizer_appid": appids[1], "refresh_token": "x", "auth_time": long_ago}],
+    });
     scene.wechat.on("api_get_authorizer_list").once(Fault::json(partial));
     check(&scene.reconciled().await, 1, 0, 0, 2, 0);
     for appid in &appids[1..] {
@@ -114,11 +137,34 @@ async fn only_what_wechat_confirms_as_revoked_is_marked() {
 async fn a_revocation_that_the_list_does_not_know_yet_stands() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    let listed = json!({
+        "authorizer_appid": scene.appid,
+        "refresh_token": scene.wechat.refresh_token(&scene.appid),
+        "auth_time": scene.clock.now().as_secs(),
+    });
     scene.clock.advance(10);
+    scene.wechat.revoke(&scene.appid);
     let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
     assert_eq!(scene.events().request(push).await.status, 200);
-    check(&scene.reconciled().await, 1, 0, 0, 1, 0);
+    let list = Fault::json(json!({"total_count": 1, "list": [listed]}));
+    scene.wechat.on("api_get_authorizer_list").once(list);
+    check(&scene.reconciled().await, 1, 0, 1, 0, 0);
     assert_eq!(scene.stored().await["status"], "unauthorized");
+}
+
+#[tokio::test]
+async fn an_account_that_list_and_info_confirm_is_restored_whatever_the_tombstone_says() {
+    for ahead in [20, 600, 86_400] {
+        let scene = Scene::new().await;
+        assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+        scene.clock.advance(100);
+        scene.tombstone(scene.clock.now().as_secs() + ahead).await;
+        scene.clock.advance(100);
+        check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+        let record = scene.stored().await;
+        assert_eq!(record["status"], "authorized");
+        assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-use crate::scene::{Scene, redirect};
+use crate::scene::{Scene, of_launch, redirect};
 
 /// A run in numbers: refreshed, failed, revoked, pending_finished, remaining.
 pub(crate) async fn run(refresh: &JsonInstance) -> [u64; 5] {
@@ -257,7 +257,8 @@ async fn on_demand_refreshes_only_what_would_be_forgotten_and_still_finishes_pen
     let appid = scene.wechat.add_account(Account::official_account("pending"));
     let code = scene.wechat.authorize(&appid, &[1]);
     scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
-    assert_eq!(scene.visit(&sandbox.callback(), &redirect(&code)).await.status, 202);
+    let redirect = of_launch(&redirect(&code), &scene.launch().await);
+    assert_eq!(scene.visit(&sandbox.callback(), &redirect).await.status, 202);
     run(&refresh).await;
     scene.clock.advance(61);
     run(&refresh).await;

@@ -6,8 +6,8 @@ use std::sync::{Mutex, Once};
 
 pub(crate) use sandbox::gateway::redirect;
 use sandbox::wechat::Account;
-use sandbox::{Answer, HttpRequest, Instance, Sandbox};
-use serde_json::Value;
+use sandbox::{Answer, Browser, HttpRequest, Instance, Sandbox};
+use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -38,6 +38,29 @@ impl Scene {
     /// The merchant consents: WeChat's redirect.
     pub(crate) fn consent(&self) -> String {
         redirect(&self.wechat.authorize(&self.appid, &[1, 2, 24]))
+    }
+
+    /// A service's launch, as `launch` answers: of the state `tenant-7`.
+    pub(crate) async fn launch(&self) -> Value {
+        self.launch_with(json!({"state": "tenant-7"})).await
+    }
+
+    /// A service's launch with these parameters.
+    pub(crate) async fn launch_with(&self, parameters: Value) -> Value {
+        let launch = self.with("PUBLIC_BASE_URL", "https://platform.example.com").launch();
+        launch.run(parameters).await.expect("a launch begins")
+    }
+
+    /// What the platform tells its services of a launch.
+    pub(crate) async fn outcome(&self, launch: &Value) -> Value {
+        let event = json!({"launch_id": launch["launch_id"]});
+        self.sandbox.launch().run(event).await.expect("the launch is known")
+    }
+
+    /// The merchant consents to a service's launch: WeChat's redirect.
+    pub(crate) async fn launched(&self) -> String {
+        let launch = self.launch().await;
+        of_launch(&self.consent(), &launch)
     }
 
     /// The record of the account.
@@ -72,14 +95,14 @@ impl Scene {
         assert!(dying.await.expect_err("it died").is_cancelled());
     }
 
-    /// A visit, whose answer must not show a secret.
+    /// A visit to its end with a new browser. The page must not show a secret.
     pub(crate) async fn visit(&self, instance: &Instance, path_and_query: &str) -> Answer {
         self.request(instance, HttpRequest::get(path_and_query)).await
     }
 
-    /// A request, whose answer must not show a secret.
+    /// The same for any request.
     pub(crate) async fn request(&self, instance: &Instance, request: HttpRequest) -> Answer {
-        let answer = instance.request(request).await;
+        let answer = Browser::new().visit(instance, request).await;
         self.assert_clean(&format!("{answer:?}"), "an answer");
         answer
     }
@@ -113,6 +136,11 @@ impl Drop for Scene {
             self.assert_clean(&log(), "the log");
         }
     }
+}
+
+/// The redirect as it comes back to this launch.
+pub(crate) fn of_launch(redirect: &str, launch: &Value) -> String {
+    format!("{redirect}&launch={}", launch["launch_id"].as_str().expect("an id"))
 }
 
 /// The log so far, of all tests of this process.

@@ -69,6 +69,9 @@ impl From<Answer> for Response {
         for (name, value) in &answer.headers {
             response = response.header(name, value);
         }
+        for cookie in &answer.cookies {
+            response = response.header("set-cookie", cookie);
+        }
         response.body(Body::from(answer.body)).expect("the function's headers are headers")
     }
 }

@@ -68,7 +68,7 @@ macro_rules! functions {
 
 functions! {
     http: authorize callback events;
-    json: refresh reconcile token doctor;
+    json: launch refresh reconcile token doctor;
 }
 
 impl Sandbox {

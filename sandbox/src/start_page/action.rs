@@ -78,11 +78,16 @@ struct Form<'a> {
     schedule: &'a Schedule,
 }
 
-/// Does what the form's `action` names.
-pub(super) async fn carry_out(sandbox: &Sandbox, schedule: &Schedule, form: &[u8]) {
+/// Does what the form's `action` names. Returns where the browser goes next, if not back to the page.
+pub(super) async fn carry_out(sandbox: &Sandbox, schedule: &Schedule, form: &[u8]) -> Option<String> {
     let fields = form_urlencoded::parse(form).into_owned().collect();
     let form = Form { fields, sandbox, schedule };
-    if form.field("account").is_empty() { form.carry_out().await } else { form.carry_out_on_account().await }
+    match (form.field("action"), form.field("account")) {
+        ("launch", _) => return schedule.launch().await,
+        (_, "") => form.carry_out().await,
+        _ => form.carry_out_on_account().await,
+    }
+    None
 }
 
 impl Form<'_> {

@@ -49,8 +49,12 @@ impl Authorizer {
         if !ids.is_empty() {
             rows.push(("permission sets", ids));
         }
-        if let Some(state) = record["state"].as_str() {
-            rows.push(("state", mask.apply(state)));
+        for (name, attribute) in
+            [("state", "state"), ("bound", "bound"), ("unverified state", "unverified_state")]
+        {
+            if let Some(value) = record[attribute].as_str() {
+                rows.push((name, mask.apply(value)));
+            }
         }
         for (name, attribute) in
             [("authorized", "authorized_at"), ("revoked", "unauthorized_at"), ("refreshed", "refreshed_at")]

@@ -8,28 +8,29 @@ use sandbox::event_file::{EventFile, Outcome};
 use sandbox::template;
 use serde_json::{Map, Value};
 
-/// Every file: the status of the answer, or `ok` or the type of the error, and a phrase of the body.
+/// Every file: the status of the answer, with that of the address to which it redirects, or `ok` or the type of the error, and a phrase of the body.
 const ANSWERS: &[(&str, &str, &str)] = &[
     ("authorize.json", "200", "改在手机微信中授权"),
     ("authorize-head.json", "200", ""),
     ("authorize-in-wechat.json", "200", "改在电脑上扫码授权"),
+    ("authorize-launch.json", "200", "改在手机微信中授权"),
     ("authorize-malformed-state.json", "400", "链接无效"),
     ("authorize-prefetch.json", "204", ""),
-    ("callback.json", "200", "沙箱咖啡馆"),
+    ("callback.json", "303 200", "沙箱咖啡馆"),
     ("callback-busy.json", "202", "正在完成授权"),
     ("callback-empty-code.json", "400", "链接无效"),
-    ("callback-english.json", "200", "Authorization complete"),
+    ("callback-english.json", "303 200", "Authorization complete"),
     ("callback-expired-code.json", "410", "本次授权已失效"),
     ("callback-head.json", "200", ""),
-    ("callback-literal-at.json", "200", "沙箱咖啡馆"),
+    ("callback-literal-at.json", "303 200", "沙箱咖啡馆"),
     ("callback-long-code.json", "400", "链接无效"),
     ("callback-malformed-code.json", "400", "链接无效"),
-    ("callback-mini-program.json", "200", "沙箱小店"),
+    ("callback-mini-program.json", "303 200", "沙箱小店"),
     ("callback-no-code.json", "400", "链接无效"),
     ("callback-pre-auth-code.json", "400", "链接无效"),
     ("callback-prefetch.json", "204", ""),
     ("callback-unknown-code.json", "400", "链接无效"),
-    ("callback-with-state.json", "200", "沙箱咖啡馆"),
+    ("callback-with-launch.json", "303 200", "沙箱咖啡馆"),
     ("doctor.json", "ok", "\"ok\":true}"),
     ("events-authorized.json", "200", "success"),
     ("events-bad-signature.json", "403", ""),
@@ -41,6 +42,8 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("events-unauthorized.json", "200", "success"),
     ("events-unknown-type.json", "200", "success"),
     ("events-updateauthorized.json", "200", "success"),
+    ("launch.json", "ok", "https://platform.example.com/authorize?launch="),
+    ("launch-outcome.json", "ok", "\"state\":\"customer-4711\",\"status\":\"open\""),
     ("reconcile.json", "ok", "\"restored\":1"),
     ("reconcile-dry-run.json", "ok", "\"restored\":1"),
     ("refresh.json", "ok", "\"refreshed\":1"),
@@ -66,9 +69,10 @@ async fn check(name: &str, expected: &str, phrase: &str) {
         assert_consistent(name, &file);
     }
     let (outcome, body) = match file.run(&file.sandbox().await).await {
-        Outcome::Http(answer) => {
-            assert_eq!(answer.error, None, "{name}");
-            (answer.status.to_string(), answer.body)
+        Outcome::Http(answers) => {
+            assert!(answers.iter().all(|answer| answer.error.is_none()), "{name}: {answers:?}");
+            let statuses: Vec<String> = answers.iter().map(|answer| answer.status.to_string()).collect();
+            (statuses.join(" "), answers.into_iter().next_back().expect("an answer").body)
         }
         Outcome::Json(Ok(answer)) => ("ok".to_owned(), answer.to_string()),
         Outcome::Json(Err(error)) => (error.error_type, error.error_message),

@@ -27,6 +27,7 @@ async fn every_push_is_understood_and_answered() {
     }
     let record = sandbox.dynamodb.authorizer(&appid).await.expect("a record");
     assert_eq!(record["permission_set_ids"], json!([1]));
+    sandbox.wechat.revoke(&appid);
     assert_eq!(status(&sandbox, sandbox.wechat.push_unauthorized(&appid)).await, 200);
     let record = sandbox.dynamodb.authorizer(&appid).await.expect("a record");
     assert_eq!(record["status"], "unauthorized");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use futures_util::future::join_all;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
@@ -12,6 +13,19 @@ use super::{Client, Reply};
 use crate::time::Timestamp;
 use crate::wechat::answer::integer;
 use crate::wechat::{CallError, ComponentAccessToken, Refusal};
+
+/// The endpoints that the platform lives by.
+const ENDPOINTS: [&str; 6] = [
+    "api_component_token",
+    "api_create_preauthcode",
+    "api_query_auth",
+    "api_authorizer_token",
+    "api_get_authorizer_info",
+    "api_get_authorizer_list",
+];
+
+/// What WeChat told of the quota of each of them.
+pub(crate) type Quotas = Vec<(&'static str, Result<Quota, CallError>)>;
 
 /// What is left of one endpoint's quota of the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +45,20 @@ pub struct ApiAnswer {
     pub date: Option<Timestamp>,
 }
 
+impl Quota {
+    /// How much of the day's quota is used, in percent.
+    pub(crate) fn used(self) -> f64 {
+        if self.daily_limit <= 0 { 0.0 } else { 100.0 - 100.0 * self.remain as f64 / self.daily_limit as f64 }
+    }
+}
+
 impl Client {
+    /// What is left of the quota of each endpoint that the platform lives by.
+    pub(crate) async fn quotas(&self, component_token: &ComponentAccessToken, limit: Duration) -> Quotas {
+        let ask = async |endpoint| (endpoint, self.quota(component_token, endpoint, limit).await);
+        join_all(ENDPOINTS.map(ask)).await
+    }
+
     /// 查询API调用额度 (getApiQuota): what is left of the quota of an endpoint below `/cgi-bin/component/`.
     pub async fn quota(
         &self,

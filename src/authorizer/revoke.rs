@@ -1,0 +1,48 @@
+//! What WeChat pushes of a revocation.
+
+use std::time::Duration;
+
+use super::Authorizers;
+use crate::component::Cause;
+use crate::deadline::Deadline;
+use crate::services::CLOCKS_APART;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::wechat::{Appid, Class};
+
+/// Time reserved after the question for storing the revocation.
+const FOR_STORING: Duration = Duration::from_millis(1500);
+
+impl Authorizers {
+    /// Removes the tokens of an account that revoked at `event_time`, as a push says. False if a newer grant is stored.
+    ///
+    /// If the grant and the revocation are so close together that the clocks do not tell which came last, WeChat is
+    /// asked which of the two holds.
+    pub(crate) async fn revoke_pushed(
+        &self,
+        authorizer_appid: &Appid,
+        event_time: Timestamp,
+        deadline: Deadline,
+    ) -> Result<bool, StoreError> {
+        let store = &self.services.store;
+        let record = store.record(authorizer_appid).await?.filter(|record| record.is_authorized());
+        let authorized_at = record.and_then(|record| record.authorized_at);
+        let close = authorized_at.filter(|at| at.distance(event_time) <= CLOCKS_APART);
+        let revoked_at = match close {
+            None => event_time,
+            Some(authorized_at) => {
+                match self.services.authorizer_info(authorizer_appid, deadline.reserving(FOR_STORING)).await {
+                    Ok(_) => {
+                        tracing::info!(authorizer.appid = %authorizer_appid, "the revocation is older than the grant");
+                        return Ok(false);
+                    }
+                    Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
+                        event_time.max(authorized_at)
+                    }
+                    Err(_) => event_time,
+                }
+            }
+        };
+        store.revoke(authorizer_appid, revoked_at, self.services.clock.now()).await
+    }
+}
