@@ -262,7 +262,8 @@ impl Store {
         let Written::Made(launch) = ended else { return Ok(false) };
         let Some(event_time) = event_time else { return Ok(true) };
         // A browser may have brought the cookie before: what comes after it takes nothing back.
-        let binding = Binding { bound: Bound::read(text(&launch, BOUND)).or(binding.bound), ..binding.clone() };
+        let binding =
+            Binding { bound: Bound::read(text(&launch, BOUND)).or(binding.bound), ..binding.clone() };
         let update = bind_record(record_update(None, now), Some(&binding))
             .when(Condition::Equals(AUTHORIZED_AT, time(event_time)))
             .when(Condition::Equals(STATUS, string("authorized")));
