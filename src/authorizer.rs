@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::component::Cause;
+use crate::component::{Called, Cause};
 use crate::deadline::Deadline;
 use crate::lease::Lease;
 use crate::metric;
@@ -28,6 +28,9 @@ const LONGEST: Duration = Duration::from_secs(40);
 
 /// After how long an account is asked about again that is suspected of having revoked.
 const SUSPECTED_AGAIN: Duration = Duration::from_mins(10);
+
+/// After how long a token is refreshed again that a lost call may have superseded: when that call is over for certain.
+const DOUBTED_AFTER: Duration = Duration::from_mins(1);
 
 /// Time reserved after WeChat's answer for writing it.
 const FOR_WRITING: Duration = Duration::from_secs(5);
@@ -105,7 +108,7 @@ impl Authorizers {
         let mut looked_up = false;
         loop {
             let cause = match self.call(&leased, calling).await {
-                Ok(token) => return self.put(&leased, &token, deadline).await,
+                Ok(called) => return self.put(&leased, &called, deadline).await,
                 Err(cause) => cause,
             };
             let error = match cause {
@@ -129,24 +132,26 @@ impl Authorizers {
         }
     }
 
-    async fn call(&self, leased: &Leased, calling: Deadline) -> Result<RefreshedToken, Cause> {
+    async fn call(&self, leased: &Leased, calling: Deadline) -> Result<Called<RefreshedToken>, Cause> {
         let Leased { authorizer_appid, refresh_token, .. } = leased;
         let request = |token, limit| async move {
             self.services.wechat.authorizer_token(&token, authorizer_appid, refresh_token, limit).await
         };
         let answer = self.services.component.call(None, calling, request).await;
-        answer.map(|(token, _)| token).map_err(|failure| failure.cause)
+        answer.map_err(|failure| failure.cause)
     }
 
-    /// Writes what the refresh brought, until the time is up: WeChat may have replaced the refresh token.
+    /// Writes what the refresh brought, until the time is up: WeChat may have replaced the refresh token. If an earlier
+    /// try was lost, WeChat may carry it out after this one, and what is written is superseded: so it is due again soon.
     async fn put(
         &self,
         leased: &Leased,
-        token: &RefreshedToken,
+        called: &Called<RefreshedToken>,
         deadline: Deadline,
     ) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
-        let put = || self.services.store.put_refreshed(leased, token, now);
+        let due_at = called.maybe_twice.then(|| now + DOUBTED_AFTER);
+        let put = || self.services.store.put_refreshed(leased, &called.answer, due_at, now);
         Ok(if until_written(deadline, put).await? { Refreshed::Done } else { Refreshed::NotOurs })
     }
 
@@ -168,7 +173,8 @@ impl Authorizers {
         Ok(LookedUp::Other)
     }
 
-    /// Leaves the account to whoever counts the suspected ones. What `token` suspects is due at once, for `refresh`.
+    /// Leaves the account to whoever counts the suspected ones. What `token` suspects is due at once, for `refresh`, and is
+    /// given to nobody until then.
     async fn suspect(
         &self,
         leased: &Leased,
@@ -177,7 +183,9 @@ impl Authorizers {
     ) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
         let retry_at = match reason {
-            Reason::Unusable(_) => now,
+            Reason::Unusable(_) => {
+                leased.record.access_token.as_ref().map_or(now, |token| token.refreshed_at)
+            }
             Reason::DueBy(_) | Reason::Listed => now + SUSPECTED_AGAIN,
         };
         let appid = &leased.authorizer_appid;

@@ -5,6 +5,8 @@ mod budget;
 mod completing;
 mod outcome;
 
+use std::time::Duration;
+
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
@@ -21,6 +23,9 @@ use crate::store::{Launch, StoreError};
 use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
 use crate::wechat::AuthorizationCode;
 use budget::Budget;
+
+/// A visit with less time is not begun: nothing would come of it.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What the function depends on.
 #[derive(Debug)]
@@ -78,7 +83,7 @@ async fn respond(app: &App, request: &Request) -> (PageResponse, Option<String>)
             None => (refuse("no authorization code"), None),
         };
     };
-    let code = match AuthorizationCode::parse(code) {
+    let code = match AuthorizationCode::of_redirect(code) {
         Ok(code) => code,
         Err(reason) => return (refuse(reason), None),
     };
@@ -157,6 +162,10 @@ async fn vouch(
 /// Exchanges the code, or waits for the push where its allowance is used up, and makes a page of the outcome.
 async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageResponse {
     let deadline = Deadline::of(&context(request));
+    if deadline.remaining() < SHORTEST {
+        tracing::error!("the exchange cannot begin: no time is left");
+        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
+    }
     let authorization = Authorization {
         code: &brought.code,
         event_time: app.services.clock.now(),
@@ -221,6 +230,7 @@ fn failure(request: &Request, outcome: Outcome) -> PageResponse {
         Outcome::Stored(..) | Outcome::Pending => completing::page(request),
         Outcome::CodeInvalid => PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink),
         Outcome::CodeSpent => PageResponse::page(StatusCode::GONE, Page::Expired),
+        Outcome::Unmatched => PageResponse::page(StatusCode::GONE, Page::Unmatched),
         Outcome::NotAuthorized => PageResponse::page(StatusCode::GONE, Page::Revoked),
         Outcome::NotReady => PageResponse::later(UNTIL_TICKET, Page::NotReady),
         Outcome::Unavailable => PageResponse::later(UNTIL_FIXED, Page::Unavailable),

@@ -71,6 +71,8 @@ pub(crate) enum ClaimState {
     Failed(Errcode),
     /// It is genuine and died before WeChat would exchange it: the merchant must authorize again.
     Unexchanged,
+    /// It may have been exchanged, its answer was lost, and nobody named its account.
+    Unmatched,
 }
 
 /// A claim whose code was exchanged.

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 pub(crate) use call::report;
-pub(crate) use call::{CallFailure, Cause};
+pub(crate) use call::{CallFailure, Called, Cause};
 
 use crate::deadline::Deadline;
 use crate::lease::Lease;
@@ -21,10 +21,13 @@ use crate::retry::backoff;
 use crate::secrets::{SecretError, Secrets};
 use crate::store::{Store, StoreError, StoredToken};
 use crate::time::{Clock, Timestamp};
-use crate::wechat::{CallError, Class, Client, ComponentAccessToken, RENEWED_BEFORE, RENEWED_EARLY, USABLE};
+use crate::wechat::{CallError, Class, Client, ComponentAccessToken, USABLE, renewed_before, renewed_early};
 
 /// How long minting may take, with its retries.
 const MINTING: Duration = Duration::from_secs(20);
+
+/// How much a token that lives as long must have left.
+type Margin = fn(Duration) -> Duration;
 
 /// Keeper of the component token.
 #[derive(Debug)]
@@ -75,22 +78,22 @@ impl Component {
 
     /// The token if it is at hand: in memory or in the table, with life enough left.
     pub(crate) async fn peek(&self) -> Option<ComponentAccessToken> {
-        if let Some(token) = self.remembered(None, RENEWED_BEFORE).await {
+        if let Some(token) = self.remembered(None, renewed_before).await {
             return Some(token);
         }
         let stored = self.store.component_token().await.ok()??;
-        self.has_life(&stored, RENEWED_BEFORE).then_some(())?;
+        self.has_life(&stored, renewed_before).then_some(())?;
         Some(self.remember(stored).await)
     }
 
     /// The token: from memory, from the table, or minted.
     pub(crate) async fn token(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
-        self.obtain(None, RENEWED_BEFORE, deadline).await
+        self.obtain(None, renewed_before, deadline).await
     }
 
     /// Renews the token a little before anybody else would have to wait for that.
     pub(crate) async fn renew(&self, deadline: Deadline) -> Result<(), ComponentError> {
-        self.obtain(None, RENEWED_EARLY, deadline).await.map(|_| ())
+        self.obtain(None, renewed_early, deadline).await.map(|_| ())
     }
 
     /// When the newest token was minted that is known of; none if there never was one.
@@ -109,7 +112,7 @@ impl Component {
         *self.memory.lock().await = None;
         let stored = self.store.component_token().await?;
         let replaced = stored.as_ref().map(|token| &token.component_access_token);
-        self.obtain(replaced, RENEWED_BEFORE, deadline).await
+        self.obtain(replaced, renewed_before, deadline).await
     }
 
     /// The token in place of one that WeChat has just refused.
@@ -118,17 +121,17 @@ impl Component {
         refused: &ComponentAccessToken,
         deadline: Deadline,
     ) -> Result<ComponentAccessToken, ComponentError> {
-        self.obtain(Some(refused), RENEWED_BEFORE, deadline).await
+        self.obtain(Some(refused), renewed_before, deadline).await
     }
 
-    /// The token, with at least `life` left and other than `refused`.
+    /// The token, with at least `margin` left and other than `refused`.
     async fn obtain(
         &self,
         refused: Option<&ComponentAccessToken>,
-        life: Duration,
+        margin: Margin,
         deadline: Deadline,
     ) -> Result<ComponentAccessToken, ComponentError> {
-        if let Some(token) = self.remembered(refused, life).await {
+        if let Some(token) = self.remembered(refused, margin).await {
             return Ok(token);
         }
         let mut lease = Lease::take(self.clock.now(), MINTING);
@@ -136,10 +139,10 @@ impl Component {
         loop {
             let stored = self.store.component_token().await?;
             let usable = stored.clone().filter(|token| differs(token, refused));
-            if let Some(token) = usable.clone().filter(|token| self.has_life(token, life)) {
+            if let Some(token) = usable.clone().filter(|token| self.has_life(token, margin)) {
                 return Ok(self.remember(token).await);
             }
-            let usable = usable.filter(|token| self.has_life(token, USABLE));
+            let usable = usable.filter(|token| self.has_life(token, |_| USABLE));
             let now = self.clock.now();
             lease = lease.again(now, MINTING);
             if self.store.lease_component_token(stored.as_ref(), &lease, now).await? {
@@ -167,11 +170,11 @@ impl Component {
     async fn remembered(
         &self,
         refused: Option<&ComponentAccessToken>,
-        life: Duration,
+        margin: Margin,
     ) -> Option<ComponentAccessToken> {
         let memory = self.memory.lock().await;
         let token = memory.as_ref().filter(|token| differs(token, refused))?;
-        self.has_life(token, life).then(|| token.component_access_token.clone())
+        self.has_life(token, margin).then(|| token.component_access_token.clone())
     }
 
     async fn remember(&self, token: StoredToken) -> ComponentAccessToken {
@@ -180,8 +183,9 @@ impl Component {
         value
     }
 
-    fn has_life(&self, token: &StoredToken, life: Duration) -> bool {
-        token.expires_at.since(self.clock.now()) >= life
+    fn has_life(&self, token: &StoredToken, margin: Margin) -> bool {
+        let life = token.expires_at.since(token.minted_at);
+        token.expires_at.since(self.clock.now()) >= margin(life)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the environment says, read once at start.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 use thiserror::Error;
 
@@ -126,14 +128,18 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 
     fn url(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
-        let parse = |value: String| parse_http_url(&value).ok_or(malformed(name, "an http or https URL"));
+        // In a container of `sam local` this machine has another address.
+        let anywhere = self.optional("AWS_SAM_LOCAL").is_some();
+        let parse = |value: String| {
+            parse_http_url(&value, anywhere).ok_or(malformed(name, "an https URL; http only on this machine"))
+        };
         self.optional(name).map(parse).transpose()
     }
 
     fn url_or(&self, name: &'static str, default: &str) -> Result<Url, ConfigError> {
         Ok(match self.url(name)? {
             Some(url) => url,
-            None => parse_http_url(default).expect("the default is a URL"),
+            None => parse_http_url(default, false).expect("the default is a URL"),
         })
     }
 
@@ -165,8 +171,15 @@ fn malformed(name: &'static str, expected: &'static str) -> ConfigError {
     ConfigError::Malformed { name, expected }
 }
 
-fn parse_http_url(value: &str) -> Option<Url> {
-    Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+/// An address over TLS, or of this machine: tokens and codes travel over no other network in the clear.
+fn parse_http_url(value: &str, anywhere: bool) -> Option<Url> {
+    let is_here = |url: &Url| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_localhost = host == "localhost" || host.ends_with(".localhost");
+        is_localhost || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    };
+    let is_safe = |url: &Url| url.scheme() == "https" || url.scheme() == "http" && (anywhere || is_here(url));
+    Url::parse(value).ok().filter(|url| url.has_host() && is_safe(url))
 }
 
 #[cfg(test)]
@@ -210,6 +223,20 @@ mod tests {
     }
 
     #[test]
+    fn http_is_for_this_machine() {
+        for url in [
+            "http://127.0.0.1:9000",
+            "http://localhost:9000/x",
+            "http://[::1]/",
+            "http://a.execute-api.localhost",
+        ] {
+            assert!(config(&[("WECHAT_API_BASE_URL", url)]).is_ok(), "{url}");
+        }
+        let container = [("AWS_SAM_LOCAL", "true"), ("WECHAT_API_BASE_URL", "http://172.17.0.1:9001")];
+        assert!(config(&container).is_ok());
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         for name in ["COMPONENT_APPID", "AUTHORIZERS_TABLE", "PLATFORM_TABLE"] {
             assert_eq!(config(&[(name, "")]).err(), Some(ConfigError::Missing(name)));
@@ -226,6 +253,9 @@ mod tests {
         check_malformed("WECHAT_API_BASE_URL", "api.weixin.qq.example");
         check_malformed("RETURN_URL", "javascript:alert(1)");
         check_malformed("PUBLIC_BASE_URL", "https://auth.shop.example/with/a/path");
+        check_malformed("WECHAT_API_BASE_URL", "http://relay.example/weixin-api");
+        check_malformed("RETURN_URL", "http://shop.example/done");
+        check_malformed("WECHAT_PC_BASE_URL", "http://10.0.0.7");
         check_malformed("REQUIRE_LAUNCH", "yes");
         check_malformed("UNVOUCHED_PER_DAY", "many");
         check_malformed("RETURN_URL_PREFIX", "shop.example");

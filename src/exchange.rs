@@ -9,7 +9,7 @@ mod recovery;
 use std::time::{Duration, Instant};
 
 use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Event, Next};
-use crate::component::{CallFailure, Cause, report};
+use crate::component::{CallFailure, Called, Cause, report};
 use crate::deadline::Deadline;
 use crate::evidence::Bound;
 use crate::lease::Lease;
@@ -82,6 +82,7 @@ impl Exchange {
             Some(ClaimState::Done(done)) => Some(self.stored(&done, authorization).await),
             Some(ClaimState::Failed(errcode)) => Some(Outcome::of_failed(errcode)),
             Some(ClaimState::Unexchanged) => Some(Outcome::CodeSpent),
+            Some(ClaimState::Unmatched) => Some(Outcome::Unmatched),
             Some(_) => Some(Outcome::Pending),
             None => None,
         })
@@ -116,6 +117,7 @@ impl Exchange {
             ClaimState::Done(done) => self.stored(&done, authorization).await,
             ClaimState::Failed(errcode) => Outcome::of_failed(errcode),
             ClaimState::Unexchanged => Outcome::CodeSpent,
+            ClaimState::Unmatched => Outcome::Unmatched,
         }
     }
 
@@ -171,7 +173,9 @@ impl Exchange {
             metric::exchange_took(began.elapsed());
         }
         match answer {
-            Ok((grant, token)) => Answered::Granted(Box::new(Granted { grant, token, asked_at })),
+            Ok(Called { answer: grant, token, .. }) => {
+                Answered::Granted(Box::new(Granted { grant, token, asked_at }))
+            }
             Err(failure) => self.not_granted(claim, failure).await,
         }
     }
@@ -195,6 +199,14 @@ impl Exchange {
             Cause::Call(_) => (Event::NotSent, Outcome::Pending),
         };
         let next = claim.code.after(event, claim.evidence);
+        let outcome = match (next, outcome) {
+            (Next::Failed(_), Outcome::CodeSpent | Outcome::CodeInvalid)
+                if claim.code != CodeState::NotSent =>
+            {
+                Outcome::Unmatched
+            }
+            (_, outcome) => outcome,
+        };
         if let Cause::Call(error) = &failure.cause {
             report_refusal(error, next);
         }
@@ -216,7 +228,7 @@ impl Exchange {
                     advice = "run reconcile, which restores it from WeChat",
                     "the record of an exchanged code is missing"
                 );
-                return Outcome::Unavailable;
+                return Outcome::Unmatched;
             }
             Err(error) => {
                 tracing::error!(authorizer.appid = %appid, "{error}");

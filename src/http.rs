@@ -30,6 +30,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A client that follows no redirects, names itself, and knows Mozilla's root certificates.
 pub fn client() -> reqwest::Client {
+    builder().build().expect("the client's configuration is constant")
+}
+
+/// The same client before it is built: a test adds what it must know about the connections.
+pub fn builder() -> reqwest::ClientBuilder {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -46,8 +51,6 @@ pub fn client() -> reqwest::Client {
         .timeout(REQUEST_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .expect("the client's configuration is constant")
 }
 
 /// The same client for the AWS SDK.

@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use crate::address::below;
 use crate::component::{Cause, ComponentError};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -119,19 +120,19 @@ impl Launches {
             self.services.wechat.create_pre_auth_code(&token, limit).await
         };
         let answer = self.services.component.call(None, deadline, create).await;
-        answer.map(|(issued, _)| issued).map_err(|failure| failure.cause)
+        answer.map(|called| called.answer).map_err(|failure| failure.cause)
     }
 
     /// The consent page for desktops, which shows a QR code.
     pub(crate) fn pc_url(&self, begun: &Begun, request: &LaunchRequest, origin: &Url) -> String {
-        let mut url = at(&self.pc_base_url, "/cgi-bin/componentloginpage");
+        let mut url = below(&self.pc_base_url, "/cgi-bin/componentloginpage");
         self.add_query(&mut url, begun, request, origin);
         url.into()
     }
 
     /// The consent page inside WeChat.
     pub(crate) fn mobile_url(&self, begun: &Begun, request: &LaunchRequest, origin: &Url) -> String {
-        let mut url = at(&self.mobile_base_url, "/wxaopen/safe/bindcomponent");
+        let mut url = below(&self.mobile_base_url, "/wxaopen/safe/bindcomponent");
         url.query_pairs_mut().append_pair("action", "bindcomponent").append_pair("no_scan", "1");
         self.add_query(&mut url, begun, request, origin);
         url.set_fragment(Some("wechat_redirect"));
@@ -139,7 +140,7 @@ impl Launches {
     }
 
     fn add_query(&self, url: &mut Url, begun: &Begun, request: &LaunchRequest, origin: &Url) {
-        let mut redirect_uri = at(origin, "/callback");
+        let mut redirect_uri = below(origin, "/callback");
         redirect_uri.query_pairs_mut().append_pair("launch", begun.id.as_str());
         let mut query = url.query_pairs_mut();
         query
@@ -154,10 +155,4 @@ impl Launches {
             query.append_pair("category_id_list", ids);
         }
     }
-}
-
-fn at(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(path);
-    url
 }

@@ -44,6 +44,7 @@ pub(crate) mod evidence;
 pub(crate) mod lease;
 pub mod time;
 
+pub(crate) mod address;
 pub mod config;
 pub(crate) mod deadline;
 pub mod gateway;

@@ -41,6 +41,9 @@ pub(crate) enum Page {
     StartAgain,
     /// The authorization code is expired or used, and nothing was stored for it.
     Expired,
+    /// Nothing tells how the authorization ended: the answer was lost and nobody named the account, or its record is
+    /// missing. What there is to store is stored, or will be.
+    Unmatched,
     /// The account does not authorize the platform, or no longer does.
     Revoked,
     /// A fault that passes. What the visitor did stays valid.
@@ -116,6 +119,7 @@ impl Page {
             Self::InvalidLink => &text::INVALID_LINK,
             Self::StartAgain => &text::START_AGAIN,
             Self::Expired => &text::EXPIRED,
+            Self::Unmatched => &text::UNMATCHED,
             Self::Revoked => &text::REVOKED,
             Self::Unavailable => &text::UNAVAILABLE,
             Self::NotReady => &text::NOT_READY,
@@ -154,7 +158,9 @@ impl Page {
             Self::CompleteForOthers { return_url } => {
                 return_url.as_deref().map(|href| Link::new(text::BACK, href)).into_iter().collect()
             }
-            Self::InvalidLink | Self::Expired | Self::Revoked => again.into_iter().collect(),
+            Self::InvalidLink | Self::Expired | Self::Unmatched | Self::Revoked => {
+                again.into_iter().collect()
+            }
             // The empty reference is the page itself, query included.
             Self::Unavailable | Self::NotReady | Self::Completing { reload_after: None } => {
                 vec![Link::new(text::RELOAD, "")]

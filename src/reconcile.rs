@@ -158,7 +158,7 @@ impl Run<'_> {
         let request =
             |token, limit| async move { services.wechat.authorizer_list(&token, offset, limit).await };
         match services.component.call(None, self.deadline, request).await {
-            Ok((page, _)) => Some(page),
+            Ok(called) => Some(called.answer),
             Err(failure) => {
                 failure.cause.report();
                 None

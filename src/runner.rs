@@ -3,13 +3,12 @@
 use std::fmt::Debug;
 
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Error, Request, Response, Service, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::gateway::convertible;
+use crate::gateway;
 use crate::metric::Metrics;
 
 /// Answers the invocations of a function behind the HTTP API, for as long as the process lives.
@@ -18,11 +17,17 @@ where
     F: Future<Output = Result<Response<Body>, Error>> + Send,
 {
     let mut function = Adapter::from(service_fn(handle));
-    let invoke = move |event: LambdaEvent<LambdaRequest>| {
+    let invoke = move |event: LambdaEvent<Value>| {
         let LambdaEvent { payload, context } = event;
         let request_id = context.request_id.clone();
-        let response = function.call(LambdaEvent::new(convertible(payload), context));
-        invocation(metrics, request_id, Box::pin(response))
+        let called = gateway::read(payload).map(|request| function.call(LambdaEvent::new(request, context)));
+        let answer = async move {
+            match called {
+                Ok(response) => Ok(serde_json::to_value(response.await?)?),
+                Err(malformed) => Ok::<_, Error>(gateway::refuse(malformed)),
+            }
+        };
+        invocation(metrics, request_id, Box::pin(answer))
     };
     lambda_runtime::run(service_fn(invoke)).await
 }

@@ -65,7 +65,7 @@ impl Services {
     ) -> Result<AuthorizerInfo, Cause> {
         let request = |token, limit| async move { self.wechat.authorizer_info(&token, appid, limit).await };
         let answer = self.component.call(None, deadline, request).await;
-        answer.map(|(info, _)| info).map_err(|failure| failure.cause)
+        answer.map(|called| called.answer).map_err(|failure| failure.cause)
     }
 
     /// Says and notes that WeChat told a time which cannot be. Best effort.

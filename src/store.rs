@@ -13,6 +13,7 @@ mod item;
 mod launch;
 mod lease;
 mod odd_time;
+mod passing;
 mod pending;
 mod profile;
 mod quota;
@@ -48,6 +49,7 @@ pub(crate) use ticket::Ticket;
 
 use attribute::{AUTHORIZER_APPID, COMPONENT_APPID, PK};
 use item::{Item, string};
+use passing::Passing;
 use update::Update;
 
 use crate::config::Config;
@@ -61,6 +63,14 @@ pub(crate) struct Store {
     platform_table: String,
     component_appid: Appid,
 }
+
+/// Every operation is tried again in the time of an invocation, whatever it is for: what passes in seconds must not cost
+/// a merchant anything. Pauses between tries are random, and half of these on average.
+const MOST_TRIES: u32 = 10;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_TRY: Duration = Duration::from_secs(2);
+const LONGEST_OPERATION: Duration = Duration::from_secs(6);
 
 /// Which item of which table.
 #[derive(Clone, Debug)]
@@ -81,9 +91,18 @@ impl Store {
     /// The tables that `config` names.
     pub(crate) fn new(config: &Config, aws: &SdkConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(aws)
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(MOST_TRIES)
+                    .with_initial_backoff(FIRST_PAUSE)
+                    .with_max_backoff(LONGEST_PAUSE),
+            )
+            .retry_classifier(Passing)
             .timeout_config(
-                TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(2)).build(),
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(LONGEST_TRY)
+                    .operation_timeout(LONGEST_OPERATION)
+                    .build(),
             )
             .build();
         Self {
@@ -175,6 +194,11 @@ impl StoreError {
             error => error.code().unwrap_or("unknown error"),
         };
         Self { operation, code: code.to_owned() }
+    }
+
+    /// The time of the invocation was up before it answered.
+    pub(crate) fn late() -> Self {
+        Self { operation: "answer", code: "no time left".to_owned() }
     }
 
     /// What a run says that ends for want of the tables. What it did until then is stored.

@@ -16,7 +16,7 @@ use crate::retry::backoff;
 use crate::services::Services;
 use crate::store::{AccessToken, Reason, Record, StoreError};
 use crate::time::Timestamp;
-use crate::wechat::{Appid, AuthorizerAccessToken, FRESH, USABLE};
+use crate::wechat::{Appid, AuthorizerAccessToken, USABLE, fresh};
 
 /// How long a caller waits for whoever is refreshing the token.
 const WAIT: Duration = Duration::from_secs(10);
@@ -187,11 +187,15 @@ async fn refreshed(
     Ok(refreshed)
 }
 
-/// Whether the token can be returned as it is: it lives, and was not due from the moment it was stored, as
-/// one is that may be superseded.
+/// Whether the token can be returned as it is: it lives, was not due from the moment it was stored, as one is that may be
+/// superseded, and no refresh of it was left unfinished or failed, which may have superseded it.
 fn is_fresh(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
-    let is_suspect = record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at);
-    !is_suspect && access_token.expires_at.since(now) >= FRESH
+    let is_suspect = record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at)
+        || record.lease_until.is_some_and(|until| until <= now)
+        || record.failed_attempts > 0 && record.refresh_at.is_some_and(|retry_at| retry_at <= now);
+    !is_suspect
+        && access_token.expires_at.since(now)
+            >= fresh(access_token.expires_at.since(access_token.refreshed_at))
 }
 
 fn valid_token(app: &App, appid: &Appid, access_token: &AccessToken, record: &Record) -> ValidToken {

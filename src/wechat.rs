@@ -25,7 +25,7 @@ pub use code::{AuthorizationCode, MalformedCode};
 pub use errcode::Errcode;
 pub use error::{CallError, Refusal};
 pub use grant::{ConfirmInfo, Grant, PermissionSet, RefreshedToken};
-pub(crate) use life::{FRESH, RENEWED_BEFORE, RENEWED_EARLY, TOKEN_LIFE, USABLE, due_before_end};
+pub(crate) use life::{TOKEN_LIFE, USABLE, due_before_end, fresh, renewed_before, renewed_early};
 pub use list::{AuthorizerList, ListedAccount};
 pub(crate) use mask::masked;
 pub use profile::{AccountType, AuthorizerInfo, Profile};

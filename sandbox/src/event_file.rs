@@ -3,10 +3,6 @@
 use std::ops::Range;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use lambda_http::request::LambdaRequest;
-use reqwest::Url;
 use serde_json::Value;
 
 use crate::browser::Browser;
@@ -123,20 +119,10 @@ impl EventFile {
 
 /// Whether the sandbox can hand this event to a function that answers HTTP.
 fn check(event: &Value) -> Result<(), String> {
-    serde_json::from_str::<LambdaRequest>(&event.to_string()).map_err(|error| error.to_string())?;
-    // lambda_http makes a URL of these two, and panics where that is none.
-    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (domain_name, path) = (part(&event["requestContext"]["domainName"]), part(&event["rawPath"]));
-    if !domain_name.is_empty() && Url::parse(&format!("https://{domain_name}{path}")).is_err() {
-        return Err("domainName and rawPath make no URL".to_owned());
-    }
+    wechat_authorizer::gateway::read(event.clone()).map_err(|error| error.to_string())?;
     let time = &event["requestContext"]["timeEpoch"];
     if !time.is_null() && !time.as_i64().is_some_and(|milliseconds| TIMES.contains(&milliseconds)) {
         return Err("timeEpoch is no time in milliseconds".to_owned());
-    }
-    let body = event["body"].as_str().unwrap_or_default();
-    if event["isBase64Encoded"] == true && STANDARD.decode(body).is_err() {
-        return Err("the body is not base64".to_owned());
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Context, Error, LambdaEvent, Request, Response, Service, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,13 +89,14 @@ impl Instance {
 
     /// One invocation. Dropping the future is the death of the process.
     pub async fn invoke(&self, event: Value) -> Answer {
-        let payload: LambdaRequest =
-            serde_json::from_str(&event.to_string()).expect("lambda_http reads the event");
+        // The same way in as in the artifact.
+        let request = match wechat_authorizer::gateway::read(event) {
+            Ok(request) => request,
+            Err(malformed) => return parse(&wechat_authorizer::gateway::refuse(malformed).to_string()),
+        };
         let handler = self.handler.clone();
         let mut adapter = Adapter::from(service_fn(move |request| handler(request)));
-        // The same way in as in the artifact.
-        let payload = wechat_authorizer::gateway::convertible(payload);
-        let invocation = adapter.call(LambdaEvent::new(payload, context(self.timeout)));
+        let invocation = adapter.call(LambdaEvent::new(request, context(self.timeout)));
         match tokio::time::timeout(self.timeout, invocation).await {
             Err(_) => {
                 Answer::failed(format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()))

@@ -1,5 +1,6 @@
 //! The deployed stack as `template.yaml` describes it: the sandbox's tables and limits are the real ones.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -60,8 +61,10 @@ pub fn routes(function: &str) -> Vec<(String, String)> {
 }
 
 fn properties(resource: &str) -> Value {
-    let documents = YamlLoader::load_from_str(TEMPLATE).expect("the template is YAML");
-    let properties = &documents[0]["Resources"][resource]["Properties"];
+    // Reading all of it takes longer than everything else that a sandbox does at its start.
+    static DOCUMENTS: LazyLock<Vec<Yaml>> =
+        LazyLock::new(|| YamlLoader::load_from_str(TEMPLATE).expect("the template is YAML"));
+    let properties = &DOCUMENTS[0]["Resources"][resource]["Properties"];
     assert!(!properties.is_badvalue(), "the template has no resource {resource}");
     to_json(properties)
 }

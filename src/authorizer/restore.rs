@@ -3,7 +3,7 @@
 use super::{Authorizers, FOR_WRITING, Refreshed, Suspect, revoked_at};
 use crate::component::Cause;
 use crate::deadline::Deadline;
-use crate::services::Landed;
+use crate::services::{CLOCKS_APART, Landed};
 use crate::store::{GrantWrite, Obtained, Reason, Record, StoreError};
 use crate::time::Timestamp;
 use crate::wechat::{Appid, Class, Grant, ListedAccount};
@@ -41,18 +41,24 @@ impl Authorizers {
         let appid = &listed.authorizer_appid;
         let calling = deadline.reserving(FOR_WRITING);
         let info = match self.services.authorizer_info(appid, calling).await {
-            Ok(info) => info,
+            Ok(info) => Some(info),
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
                 return self.refuse_listed(appid, record, dry_run, deadline).await;
             }
             Err(cause) if cause.is_of_platform() => return Ok(Compared::Stopped(Box::new(cause))),
             Err(cause) => {
-                tracing::warn!(authorizer.appid = %appid, "not restored");
                 cause.report();
-                return Ok(Compared::Failed);
+                if listed.refresh_token.is_none() {
+                    tracing::warn!(authorizer.appid = %appid, "not restored");
+                    return Ok(Compared::Failed);
+                }
+                // The token is what is lost for good; what else there is to know, a later run asks for.
+                tracing::warn!(authorizer.appid = %appid, "restored from the list alone");
+                None
             }
         };
-        let refresh_token = info.refresh_token.or_else(|| listed.refresh_token.clone());
+        let told = info.as_ref().and_then(|info| info.refresh_token.clone());
+        let refresh_token = told.or_else(|| listed.refresh_token.clone());
         if refresh_token.is_none() {
             tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
             return Ok(Compared::Failed);
@@ -64,7 +70,7 @@ impl Authorizers {
             authorizer_appid: appid.clone(),
             access_token: None,
             refresh_token,
-            func_info: info.func_info,
+            func_info: info.as_ref().map(|info| info.func_info.clone()).unwrap_or_default(),
         };
         let write = GrantWrite {
             grant: &grant,
@@ -81,7 +87,9 @@ impl Authorizers {
             Some(Ok(Landed::Written { .. })) => {}
         }
         let now = self.services.clock.now();
-        self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;
+        if let Some(info) = &info {
+            self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;
+        }
         tracing::info!(authorizer.appid = %appid, "record restored from WeChat");
         match self.refresh(appid, &Reason::DueBy(now), deadline).await? {
             Refreshed::Suspected(suspect) => Ok(Compared::Suspected(suspect)),
@@ -166,6 +174,7 @@ fn missing_since(listed: &ListedAccount, record: Option<&Record>, now: Timestamp
         (Some(stored), Some(current)) if stored != current => {
             record.authorized_at.is_none_or(|known| auth_time > known).then_some(auth_time)
         }
-        _ => None,
+        // The answer of a later exchange was lost: the refresh token is the same, the access token is not.
+        _ => record.authorized_at.is_none_or(|known| auth_time > known + CLOCKS_APART).then_some(auth_time),
     }
 }

@@ -16,8 +16,8 @@ const FOR_STORING: Duration = Duration::from_millis(1500);
 impl Authorizers {
     /// Removes the tokens of an account that revoked at `event_time`, as a push says. False if a newer grant is stored.
     ///
-    /// If the grant and the revocation are so close together that the clocks do not tell which came last, WeChat is
-    /// asked which of the two holds.
+    /// If the grant and the revocation are so close together that the clocks do not tell which came last, or the record
+    /// that would tell is missing, WeChat is asked which of the two holds.
     pub(crate) async fn revoke_pushed(
         &self,
         authorizer_appid: &Appid,
@@ -25,10 +25,12 @@ impl Authorizers {
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
         let store = &self.services.store;
-        let record = store.record(authorizer_appid).await?.filter(|record| record.is_authorized());
-        let authorized_at = record.and_then(|record| record.authorized_at);
-        let close = authorized_at.filter(|at| at.distance(event_time) <= CLOCKS_APART);
-        let revoked_at = match close {
+        let authorized_at = match store.record(authorizer_appid).await? {
+            None => Some(event_time),
+            Some(record) if record.is_authorized() => record.authorized_at,
+            Some(_) => None,
+        };
+        let revoked_at = match authorized_at.filter(|at| at.distance(event_time) <= CLOCKS_APART) {
             None => event_time,
             Some(authorized_at) => {
                 match self.services.authorizer_info(authorizer_appid, deadline.reserving(FOR_STORING)).await {

@@ -9,7 +9,7 @@ use crate::wechat::Class;
 /// fixes by itself soon, what an operator or the merchant must fix ever more rarely, at least once a day.
 pub(super) fn retry_after(class: Class, attempts: u32) -> Duration {
     let (first, longest) = match class {
-        Class::Busy => (60, 900),
+        Class::Busy => (15, 900),
         _ => (600, 86_400),
     };
     Duration::from_secs((first << (attempts - 1).min(10)).min(longest))
@@ -39,7 +39,7 @@ mod tests {
         let intervals: Vec<u64> =
             (1..=9).map(|attempts| retry_after(Class::RefreshTokenRejected, attempts).as_secs()).collect();
         assert_eq!(intervals, [600, 1200, 2400, 4800, 9600, 19_200, 38_400, 76_800, 86_400]);
-        assert_eq!(retry_after(Class::Busy, 1).as_secs(), 60);
+        assert_eq!(retry_after(Class::Busy, 1).as_secs(), 15);
         assert_eq!(retry_after(Class::Busy, 99).as_secs(), 900);
     }
 }

@@ -46,7 +46,15 @@ pub(super) async fn show(app: &App, id: &LaunchId, request: &Request) -> (PageRe
             let account = cookies(request).iter().any(is_viewer).then(|| Account::of(appid, &record));
             PageResponse::page(StatusCode::OK, complete(app, account, Some((id, &launch))))
         }
-        _ => PageResponse::page(StatusCode::GONE, Page::Revoked),
+        Some(_) => PageResponse::page(StatusCode::GONE, Page::Revoked),
+        None => {
+            tracing::error!(
+                authorizer.appid = %appid,
+                advice = "run reconcile, which restores it from WeChat",
+                "the record of an exchanged code is missing"
+            );
+            PageResponse::page(StatusCode::GONE, Page::Unmatched)
+        }
     };
     (response, again)
 }

@@ -13,6 +13,17 @@ pub(super) const MOST_TRIES: u32 = 3;
 /// A call with less time would be cut off, and nobody would know whether it took effect.
 const SHORTEST: Duration = Duration::from_millis(200);
 
+/// What a call that carries the component token brought.
+#[derive(Clone, Debug)]
+pub(crate) struct Called<T> {
+    /// WeChat's answer.
+    pub answer: T,
+    /// The token that WeChat took.
+    pub token: ComponentAccessToken,
+    /// Whether an earlier try, whose answer was lost, may have done the same, or may do it yet.
+    pub maybe_twice: bool,
+}
+
 /// A call that carries the component token came to nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct CallFailure {
@@ -52,13 +63,13 @@ impl Cause {
 impl Component {
     /// Makes a call with the component token: again while WeChat is unwell, and once more with another token
     /// if WeChat refuses this one. `token` is the token where it is at hand; `request` is told how long the
-    /// call may take. Returns the token that worked, too.
+    /// call may take.
     pub(crate) async fn call<T, F>(
         &self,
         token: Option<ComponentAccessToken>,
         deadline: Deadline,
         request: impl Fn(ComponentAccessToken, Duration) -> F,
-    ) -> Result<(T, ComponentAccessToken), CallFailure>
+    ) -> Result<Called<T>, CallFailure>
     where
         F: Future<Output = Result<T, CallError>>,
     {
@@ -77,7 +88,7 @@ impl Component {
                 return Err(CallFailure { cause, maybe_taken_effect });
             }
             let error = match request(token.clone(), deadline.remaining()).await {
-                Ok(answer) => return Ok((answer, token)),
+                Ok(answer) => return Ok(Called { answer, token, maybe_twice: maybe_taken_effect }),
                 Err(error) => error,
             };
             maybe_taken_effect |= error.may_have_taken_effect();

@@ -12,8 +12,8 @@ use crate::wechat::{Appid, AuthorizationCode, Errcode};
 /// How long a code lives. The redirect says an hour; older pages of WeChat say ten minutes.
 const CODE_LIFE: Duration = Duration::from_hours(1);
 
-/// For how long an account is looked for whose code was spent.
-const LOOKED_FOR: Duration = Duration::from_hours(24);
+/// For how long a push is waited for that names the account of a spent code.
+const WAITED_FOR: Duration = Duration::from_mins(10);
 
 /// How the sweep left a pending exchange.
 #[derive(Clone, Debug)]
@@ -56,14 +56,24 @@ impl Exchange {
                 self.fail(&claim, Errcode::CODE_SPENT).await;
                 Ok(Finished::Failed)
             }
-            None if now > claim.event_time + LOOKED_FOR => {
-                tracing::warn!(
-                    "a spent code was not named by any push; the accounts that it may be of are restored"
-                );
-                self.fail(&claim, Errcode::CODE_SPENT).await;
-                Ok(Finished::Failed)
-            }
             None => Ok(Finished::Unknown(claim)),
+        }
+    }
+
+    /// Leaves the claims of codes whose accounts nobody has named. If those they may be of are `restored`, and no push has
+    /// come in ten minutes, there is nothing left to be done.
+    pub(crate) async fn leave(&self, claims: Vec<Claim>, restored: bool) {
+        for claim in claims {
+            if !restored || self.services.clock.now() < claim.event_time + WAITED_FOR {
+                self.release(&claim, claim.code).await;
+                continue;
+            }
+            tracing::warn!(
+                "a spent code was not named by any push; the accounts that it may be of are restored"
+            );
+            if let Err(error) = self.services.store.put_unmatched(&claim).await {
+                tracing::warn!("{error}");
+            }
         }
     }
 
@@ -81,7 +91,9 @@ impl Exchange {
         };
         Some(match outcome {
             Outcome::Stored(account, _) => Finished::Stored(account.authorizer_appid),
-            Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::NotAuthorized => Finished::Failed,
+            Outcome::CodeInvalid | Outcome::CodeSpent | Outcome::Unmatched | Outcome::NotAuthorized => {
+                Finished::Failed
+            }
             Outcome::Unavailable | Outcome::NotReady => Finished::Stopped,
             Outcome::Pending | Outcome::Unclaimed(_) => Finished::Pending,
         })

@@ -78,7 +78,12 @@ impl Exchange {
         let mut landed = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;
         if let Landed::Doubtful(tombstone) = landed {
             let asked_at = self.services.clock.now();
-            match self.services.authorizer_info(appid, writing).await {
+            let mut answer = self.services.authorizer_info(appid, writing).await;
+            // It has just given this grant: one refusal may be a fault.
+            if matches!(&answer, Err(Cause::Call(error)) if error.class() == Class::NotAuthorized) {
+                answer = self.services.authorizer_info(appid, writing).await;
+            }
+            match answer {
                 Ok(_) => {
                     write.asked_at = asked_at.max(tombstone.updated_at + Duration::from_secs(1));
                     let writing_again = self.services.put_grant(&write, Some(&tombstone), writing);
@@ -104,19 +109,19 @@ impl Exchange {
     /// tokens in force are those of whichever code was exchanged last, and this one was exchanged just now.
     async fn give_way(&self, claim: &Claim, appid: &Appid, newer: &Record) {
         let (store, now) = (&self.services.store, self.services.clock.now());
+        if newer.is_authorized() {
+            // First, and the claim stays if it fails: whoever takes that up does it again.
+            if let Err(error) = store.make_due(appid, now).await {
+                return tracing::warn!(authorizer.appid = %appid, "{error}");
+            }
+            if let Some(binding) = &claim.binding
+                && let Err(error) = store.bind(binding, appid, None, now).await
+            {
+                tracing::warn!("{error}");
+            }
+        }
         if let Err(error) = store.close_claim(&claim.digest, appid).await {
             tracing::warn!("{error}");
-        }
-        if !newer.is_authorized() {
-            return;
-        }
-        if let Some(binding) = &claim.binding
-            && let Err(error) = store.bind(binding, appid, None, now).await
-        {
-            tracing::warn!("{error}");
-        }
-        if let Err(error) = store.make_due(appid, now).await {
-            tracing::warn!(authorizer.appid = %appid, "{error}");
         }
     }
 

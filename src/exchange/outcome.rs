@@ -16,6 +16,9 @@ pub(crate) enum Outcome {
     CodeInvalid,
     /// The code is expired or was used, and nothing is stored for it.
     CodeSpent,
+    /// The code may have been exchanged, for an account that nobody can name, because the answer was lost; or the record
+    /// of the account is missing.
+    Unmatched,
     /// The account does not, or no longer, authorize the platform.
     NotAuthorized,
     /// The platform has no ticket yet. The code stays valid.
@@ -102,6 +105,7 @@ impl Outcome {
             Self::Pending => "pending",
             Self::CodeInvalid => "code_invalid",
             Self::CodeSpent => "code_spent",
+            Self::Unmatched => "unmatched",
             Self::NotAuthorized => "not_authorized",
             Self::NotReady => "not_ready",
             Self::Unavailable => "unavailable",

@@ -18,12 +18,16 @@ const AFTER_EVENT: Duration = Duration::from_mins(1);
 impl Exchange {
     /// The accounts on WeChat's list that spent codes may be of. No code is matched with one of them, for that would be a
     /// guess, and whoever brought the code would get another merchant's account: their records are for the caller to
-    /// make complete, as `reconcile` would.
-    pub(crate) async fn candidates(&self, claims: Vec<Claim>, deadline: Deadline) -> Vec<ListedAccount> {
+    /// make complete, as `reconcile` would. None if the list could not be read to its end.
+    pub(crate) async fn candidates(
+        &self,
+        claims: &[Claim],
+        deadline: Deadline,
+    ) -> Option<Vec<ListedAccount>> {
         let calling = deadline.reserving(FOR_WRITING);
         let now = self.services.clock.now();
         let mut candidates = Vec::new();
-        self.walk_list(calling, |account| {
+        let walk = self.walk_list(calling, |account| {
             let is_meant = |claim: &Claim| {
                 let window = claim.event_time - BEFORE_EVENT..=claim.event_time + AFTER_EVENT;
                 window.contains(&account.auth_time.at(now))
@@ -31,29 +35,28 @@ impl Exchange {
             if claims.iter().any(is_meant) {
                 candidates.push(account.clone());
             }
-        })
-        .await;
-        for claim in claims {
-            self.release(&claim, claim.code).await;
-        }
-        candidates
+        });
+        walk.await.then_some(candidates)
     }
 
-    /// Shows `visit` every account of the list, as far as it can be read.
-    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) {
+    /// Shows `visit` every account of the list. False if it could not be read to its end.
+    async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) -> bool {
         let mut offset = 0;
         loop {
             let request = |token, limit: Duration| async move {
                 self.services.wechat.authorizer_list(&token, offset, limit).await
             };
             let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
-                Ok((page, _)) => page,
-                Err(failure) => return failure.cause.report(),
+                Ok(called) => called.answer,
+                Err(failure) => {
+                    failure.cause.report();
+                    return false;
+                }
             };
             page.accounts.iter().for_each(&mut visit);
             offset += LIST_PAGE;
             if page.length == 0 || offset >= page.total_count {
-                return;
+                return true;
             }
         }
     }
@@ -116,7 +119,8 @@ impl Exchange {
 
     async fn not_recovered(&self, claim: &Claim, cause: Cause) -> Finished {
         match cause {
-            Cause::Call(error) if error.class() == Class::NotAuthorized => {
+            // One refusal may be a fault of WeChat's: it must say so again.
+            Cause::Call(error) if error.class() == Class::NotAuthorized && claim.sweeps > 1 => {
                 self.fail(claim, error.errcode()).await;
                 return Finished::Failed;
             }

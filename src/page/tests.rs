@@ -42,6 +42,7 @@ fn every_page() -> Vec<Page> {
         Page::InvalidLink,
         Page::StartAgain,
         Page::Expired,
+        Page::Unmatched,
         Page::Revoked,
         Page::Unavailable,
         Page::NotReady,

@@ -145,6 +145,17 @@ pub(super) const EXPIRED: Notice = Notice {
     ],
 };
 
+pub(super) const UNMATCHED: Notice = Notice {
+    mark: Mark::Later,
+    heading: Text::new("请在平台查看授权结果", "See the result on the platform"),
+    lead: Text::new("本页无法显示您的授权结果。", "This page cannot tell how your authorization ended."),
+    details: &[Text::new(
+        "请回到平台查看您的账号。如果没有显示，请重新授权。",
+        "Go back to the platform and look for your account. If it is not there, please authorize again.",
+    )],
+    hints: &[],
+};
+
 pub(super) const REVOKED: Notice = Notice {
     mark: Mark::Alert,
     heading: Text::new("授权已取消", "The authorization was cancelled"),

@@ -57,15 +57,19 @@ pub(super) async fn finish_pending(
         }
     }
     if !unknown.is_empty() {
-        let candidates = app.exchange.candidates(unknown, deadline).await;
-        restore(app, &candidates, deadline).await;
+        let restored = match app.exchange.candidates(&unknown, deadline).await {
+            Some(candidates) => restore(app, &candidates, deadline).await,
+            None => false,
+        };
+        app.exchange.leave(unknown, restored).await;
     }
     Ok(())
 }
 
 /// Restores the accounts that spent codes may be of: nothing is lost, although the merchants cannot be
-/// shown their accounts.
-async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
+/// shown their accounts. False if one of them could not be restored.
+async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) -> bool {
+    let mut all = true;
     for account in accounts {
         let appid = &account.authorizer_appid;
         let restored = match app.services.store.record(appid).await {
@@ -74,11 +78,19 @@ async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) {
         };
         match restored {
             Ok(Compared::Restored) => metric::grant(Door::Refresh),
-            Ok(Compared::Stopped(cause)) => return cause.report(),
+            Ok(Compared::Stopped(cause)) => {
+                cause.report();
+                return false;
+            }
+            Ok(Compared::Failed) => all = false,
             Ok(_) => {}
-            Err(error) => tracing::warn!(authorizer.appid = %appid, "{error}"),
+            Err(error) => {
+                tracing::warn!(authorizer.appid = %appid, "{error}");
+                all = false;
+            }
         }
     }
+    all
 }
 
 /// A pending grant is stored; one that was recovered has no access token yet.

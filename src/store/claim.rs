@@ -8,7 +8,7 @@ use super::attribute::*;
 use super::item::{Item, appid, integer, number, string, text, time, timestamp};
 use super::update::{Condition, Update};
 use super::{Key, Store, StoreError, Written};
-use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done};
+use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Rejection};
 use crate::evidence::{Binding, Bound, Evidence, MadeBy, State};
 use crate::lease::Lease;
 use crate::time::Timestamp;
@@ -38,6 +38,7 @@ impl Store {
         ]);
         let mut takeable = vec![Condition::Absent(PK), is_free];
         if evidence == Evidence::Push {
+            takeable.push(Condition::Equals(STATUS, string("unmatched")));
             takeable.push(Condition::All(vec![
                 Condition::Equals(STATUS, string("failed")),
                 Condition::Differs(EVIDENCE, string(Evidence::Push.as_str())),
@@ -47,6 +48,7 @@ impl Store {
             .known_of(authorization)
             .set(STATUS, string("claimed"))
             .take_lease(lease)
+            .set_if_absent(CODE_STATE, string(PERHAPS_SPENT))
             .set(PENDING_AT, time(lease.until()))
             .set(AUTHORIZATION_CODE, string(code.expose()))
             .set_if_absent(EVENT_TIME, time(event_time))
@@ -128,7 +130,7 @@ impl Store {
             .set(PENDING_AT, time(retry_at))
             .set(PENDING, self.pending_key(claim.evidence))
             .set(EVIDENCE, string(claim.evidence.as_str()))
-            .set_some(CODE_STATE, code_state(code).map(string))
+            .set_or_remove(CODE_STATE, code_state(code).map(string))
             .end_lease()
             .when(Condition::holds(&claim.lease));
         self.write("release a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
@@ -158,6 +160,18 @@ impl Store {
             .end_lease()
             .when(Condition::holds(&claim.lease));
         self.write("close a claim", self.claim_key(&claim.digest), update).await
+    }
+
+    /// Records that nobody named the account of a spent code, and that those it may be of are stored. A push that names it
+    /// opens the claim again.
+    pub(crate) async fn put_unmatched(&self, claim: &Claim) -> Result<(), StoreError> {
+        let update = Update::default()
+            .set(STATUS, string("unmatched"))
+            .set(CODE_STATE, string("spent"))
+            .remove_all(&[PENDING, PENDING_AT, AUTHORIZATION_CODE, SWEEPS])
+            .end_lease()
+            .when(Condition::holds(&claim.lease));
+        self.write("close a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
     }
 
     /// Records that the code brought a grant that is not written, because the record has a newer one.
@@ -207,12 +221,8 @@ pub(super) fn done(authorizer_appid: &Appid) -> Update {
 pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
     let code = match text(before, CODE_STATE) {
         Some("spent") => CodeState::Spent,
-        Some("perhaps_spent") => CodeState::PerhapsSpent,
-        // The lease of an owner that died in the middle of its work.
-        _ if text(before, LEASE_OWNER).is_some_and(|owner| owner != given.lease.owner()) => {
-            CodeState::PerhapsSpent
-        }
-        _ => CodeState::NotSent,
+        Some(_) => CodeState::PerhapsSpent,
+        None => CodeState::NotSent,
     };
     Claim {
         event_time: timestamp(before, EVENT_TIME).unwrap_or(given.event_time),
@@ -224,11 +234,15 @@ pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
     }
 }
 
+/// The value of `code_state` of a claim that is held: whoever holds it may die after it has sent the code. It is written
+/// with the lease, so that it is there whatever becomes of the answer to that.
+pub(super) const PERHAPS_SPENT: &str = "perhaps_spent";
+
 /// The value of `code_state`; absent while the code was not sent.
 fn code_state(code: CodeState) -> Option<&'static str> {
     match code {
         CodeState::NotSent => None,
-        CodeState::PerhapsSpent => Some("perhaps_spent"),
+        CodeState::PerhapsSpent => Some(PERHAPS_SPENT),
         CodeState::Spent => Some("spent"),
     }
 }
@@ -244,10 +258,18 @@ fn found(item: &Item) -> ClaimState {
             })
         }),
         Some("unexchanged") => ClaimState::Unexchanged,
+        Some("unmatched") => ClaimState::Unmatched,
+        // WeChat refused it after an answer was lost, and nobody vouched for it.
+        Some("failed") if item.contains_key(CODE_STATE) && !is_revoked(item) => ClaimState::Unmatched,
         Some("failed") => ClaimState::Failed(integer(item, ERRCODE).map_or(Errcode::NONE, Errcode::new)),
         _ if text(item, CODE_STATE) == Some("spent") => ClaimState::Spent,
         _ => ClaimState::Running,
     }
+}
+
+fn is_revoked(item: &Item) -> bool {
+    let errcode = integer(item, ERRCODE).map(Errcode::new);
+    errcode.is_some_and(|errcode| Rejection::of(errcode) == Some(Rejection::NotAuthorized))
 }
 
 /// A binding as the claim keeps it: one attribute, so that what one event knows is never mixed with another's.

@@ -198,12 +198,17 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
     let update = record_update(is_news.then_some(Change::Granted), now)
         .set(STATUS, string("authorized"))
         .set(AUTHORIZED_AT, time(event_time))
-        .set(FUNC_INFO, AttributeValue::L(func_info))
-        .set_or_remove(PERMISSION_SET_IDS, (!ids.is_empty()).then_some(AttributeValue::Ns(ids)))
         .set_some(AUTHORIZER_REFRESH_TOKEN, grant.refresh_token.as_ref().map(|token| string(token.expose())))
         .remove(UNAUTHORIZED_AT)
         .remove(REFRESH_FAILURE)
         .end_lease();
+    let update = match obtained {
+        // WeChat did not tell the permission sets.
+        Obtained::Recovered if ids.is_empty() => update,
+        _ => update
+            .set(FUNC_INFO, AttributeValue::L(func_info))
+            .set_or_remove(PERMISSION_SET_IDS, (!ids.is_empty()).then_some(AttributeValue::Ns(ids))),
+    };
     let update = match (&grant.access_token, obtained) {
         (Some(issued), _) => update
             .set(REFRESHED_AT, time(now))

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::attribute::*;
-use super::claim::taken_over;
+use super::claim::{PERHAPS_SPENT, taken_over};
 use super::item::{Item, integer, string, text, time, timestamp};
 use super::update::{Condition, Update};
 use super::{Store, StoreError, Written};
@@ -100,6 +100,7 @@ impl Store {
     ) -> Result<Option<(Claim, AuthorizationCode)>, StoreError> {
         let update = Update::default()
             .take_lease(&lease)
+            .set_if_absent(CODE_STATE, string(PERHAPS_SPENT))
             .set(PENDING_AT, time(lease.until()))
             .increase(SWEEPS, 1)
             .when(Condition::Equals(STATUS, string("claimed")))

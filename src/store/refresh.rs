@@ -58,6 +58,8 @@ impl Store {
         reason: &Reason,
         now: Timestamp,
     ) -> Result<Option<Leased>, StoreError> {
+        // A token that is refused may not be due for an hour. Whoever dies while it is replaced leaves it due.
+        let doubted = matches!(reason, Reason::Unusable(Some(_)));
         let reason = match reason {
             Reason::DueBy(due_by) => Condition::AtMost(REFRESH_AT, time(*due_by)),
             Reason::Listed => Condition::Present(AUTHORIZER_REFRESH_TOKEN),
@@ -68,8 +70,12 @@ impl Store {
         };
         // That sets `updated_at`: a grant that is written while the token is refreshed may hold the token that the
         // refresh supersedes.
-        let update = record_update(None, now)
-            .take_lease(&lease)
+        let update = record_update(None, now).take_lease(&lease);
+        let update = match doubted {
+            true => update.set_from(REFRESH_AT, REFRESHED_AT, time(now)),
+            false => update,
+        };
+        let update = update
             .when(Condition::Present(AUTHORIZER_REFRESH_TOKEN))
             .when(Condition::Equals(STATUS, string("authorized")))
             .when(Condition::can_take(&lease, now))
@@ -86,12 +92,13 @@ impl Store {
         }))
     }
 
-    /// Stores what a refresh brought and gives the lease back. False if the lease is no longer ours: then a
+    /// Stores what a refresh brought and gives the lease back. It is due again at `due`, or before it ends. False if the lease is no longer ours: then a
     /// newer grant or a revocation is stored.
     pub(crate) async fn put_refreshed(
         &self,
         leased: &Leased,
         refreshed: &RefreshedToken,
+        due: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let issued = &refreshed.access_token;
@@ -101,7 +108,10 @@ impl Store {
             .set(AUTHORIZER_ACCESS_TOKEN, string(issued.token.expose()))
             .set(ACCESS_TOKEN_EXPIRES_AT, time(now + issued.expires_in))
             .set(REFRESHED_AT, time(now))
-            .set(REFRESH_AT, time(due_at(&leased.authorizer_appid, now, issued.expires_in)))
+            .set(
+                REFRESH_AT,
+                time(due.unwrap_or_else(|| due_at(&leased.authorizer_appid, now, issued.expires_in))),
+            )
             .set_some(AUTHORIZER_REFRESH_TOKEN, refresh_token.map(|token| string(token.expose())))
             .remove(REFRESH_FAILURE)
             .end_lease();

@@ -15,6 +15,7 @@ use super::{
     ComponentAccessToken, ComponentAppSecret, ComponentVerifyTicket, Errcode, Grant, Issued, PreAuthCode,
     RefreshedToken,
 };
+use crate::address::below;
 use crate::metric;
 
 pub(crate) use openapi::{ApiAnswer, Quota, Quotas};
@@ -55,7 +56,7 @@ impl Client {
             "component_appsecret": appsecret.expose(),
             "component_verify_ticket": ticket.expose(),
         });
-        let (answer, unreadable) = self.post("api_component_token", None, &body, limit).await?;
+        let (answer, unreadable) = self.post("api_component_token", None, &body, repeatable(limit)).await?;
         issued(&answer, "component_access_token", ComponentAccessToken::new).ok_or(unreadable)
     }
 
@@ -70,7 +71,7 @@ impl Client {
             "component_appid": self.component_appid.as_str(),
             "component_secret": appsecret.expose(),
         });
-        self.post("api_start_push_ticket", None, &body, limit).await.map(|_| ())
+        self.post("api_start_push_ticket", None, &body, repeatable(limit)).await.map(|_| ())
     }
 
     /// `api_create_preauthcode`: the code with which one merchant's visit to the consent page begins.
@@ -81,7 +82,7 @@ impl Client {
     ) -> Result<Issued<PreAuthCode>, CallError> {
         let body = json!({ "component_appid": self.component_appid.as_str() });
         let (answer, unreadable) =
-            self.post("api_create_preauthcode", Some(component_token), &body, limit).await?;
+            self.post("api_create_preauthcode", Some(component_token), &body, repeatable(limit)).await?;
         issued(&answer, "pre_auth_code", PreAuthCode::new).ok_or(unreadable)
     }
 
@@ -98,6 +99,7 @@ impl Client {
             "component_appid": self.component_appid.as_str(),
             "authorization_code": code.expose(),
         });
+        // The answer comes once: it deserves what time there is.
         let (answer, unreadable) = self.post("api_query_auth", Some(component_token), &body, limit).await?;
         Grant::read(&answer, known).ok_or(unreadable)
     }
@@ -113,7 +115,8 @@ impl Client {
             "component_appid": self.component_appid.as_str(),
             "authorizer_appid": authorizer_appid.as_str(),
         });
-        let (answer, _) = self.post("api_get_authorizer_info", Some(component_token), &body, limit).await?;
+        let (answer, _) =
+            self.post("api_get_authorizer_info", Some(component_token), &body, repeatable(limit)).await?;
         Ok(AuthorizerInfo::read(&answer))
     }
 
@@ -132,7 +135,7 @@ impl Client {
             "authorizer_refresh_token": refresh_token.expose(),
         });
         let (answer, unreadable) =
-            self.post("api_authorizer_token", Some(component_token), &body, limit).await?;
+            self.post("api_authorizer_token", Some(component_token), &body, repeatable(limit)).await?;
         RefreshedToken::read(&answer).ok_or(unreadable)
     }
 
@@ -150,7 +153,7 @@ impl Client {
             "count": LIST_PAGE,
         });
         let (answer, unreadable) =
-            self.post("api_get_authorizer_list", Some(component_token), &body, limit).await?;
+            self.post("api_get_authorizer_list", Some(component_token), &body, repeatable(limit)).await?;
         AuthorizerList::read(&answer).ok_or(unreadable)
     }
 
@@ -183,8 +186,7 @@ impl Client {
         body: &Value,
         limit: Duration,
     ) -> Result<(Value, CallError), CallError> {
-        let mut url = self.base_url.clone();
-        url.set_path(&format!("/cgi-bin/component/{endpoint}"));
+        let mut url = below(&self.base_url, &format!("/cgi-bin/component/{endpoint}"));
         if let Some(token) = component_token {
             let name = if newer_name { "access_token" } else { "component_access_token" };
             url.query_pairs_mut().append_pair(name, token.expose());
@@ -199,18 +201,32 @@ impl Client {
     }
 
     async fn send(&self, url: Url, body: &Value, limit: Duration) -> Result<Reply, CallError> {
+        let secrets = secrets(&url, body);
         let request = self
             .http
             .post(url)
             .header("content-type", "application/json")
-            .timeout(limit.min(LONGEST_CALL))
+            .timeout(limit)
             .body(body.to_string());
         let response = request.send().await.map_err(transport_error)?;
         let (status, date) = (response.status().as_u16(), response.headers().get(DATE).cloned());
         let bytes = response.bytes().await.map_err(transport_error)?;
         let unreadable = CallError::Unreadable { status, length: bytes.len() };
-        Ok(Reply { json: answer::read(status, &bytes), date, unreadable })
+        Ok(Reply { json: answer::read(status, &bytes, &secrets), date, unreadable })
     }
+}
+
+/// The limit of a call that can be repeated: there is more in asking again than in waiting.
+fn repeatable(limit: Duration) -> Duration {
+    limit.min(LONGEST_CALL)
+}
+
+/// What must not be seen again in WeChat's words: all that was sent but the appids, which are no secret.
+fn secrets(url: &Url, body: &Value) -> Vec<String> {
+    let sent = body.as_object().into_iter().flatten();
+    let sent = sent.filter(|(name, _)| !name.ends_with("appid")).filter_map(|(_, value)| value.as_str());
+    let query = url.query_pairs().map(|(_, value)| value.into_owned());
+    sent.map(str::to_owned).chain(query).filter(|secret| !secret.is_empty()).collect()
 }
 
 /// What came back of one request.

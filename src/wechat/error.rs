@@ -89,13 +89,14 @@ pub struct Refusal {
 
 impl Refusal {
     /// The refusal in an answer, if it is one: `errcode` present and not 0.
-    pub fn read(answer: &Value) -> Option<Self> {
+    pub(super) fn read(answer: &Value, secrets: &[String]) -> Option<Self> {
         let errcode = Errcode::new(answer::integer(&answer["errcode"])?);
         if errcode == Errcode::NONE {
             return None;
         }
         let errmsg = answer["errmsg"].as_str().unwrap_or_default();
-        let (message, rid) = errmsg.split_once("rid:").unwrap_or((errmsg, ""));
+        let errmsg = secrets.iter().fold(errmsg.to_owned(), |errmsg, secret| errmsg.replace(secret, "***"));
+        let (message, rid) = errmsg.split_once("rid:").unwrap_or((&errmsg, ""));
         let rid =
             rid.trim_start().chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').take(64).collect();
         let named = message.split_once("requestIP:").or_else(|| message.split_once("invalid ip "));
@@ -122,10 +123,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_sent_is_not_seen_again_however_it_is_cut() {
+        let secrets = ["a.secret.in.short.words".to_owned(), "0123456789abcdef".to_owned()];
+        let errmsg = "invalid a.secret.in.short.words rid: 0123456789abcdef-1";
+        let refusal =
+            Refusal::read(&json!({"errcode": 40125, "errmsg": errmsg}), &secrets).expect("a refusal");
+        assert_eq!((refusal.errmsg.as_str(), refusal.rid.as_str()), ("invalid ***", ""));
+    }
+
+    #[test]
     fn an_errmsg_that_repeats_a_token_is_masked() {
         let errmsg =
             "invalid credential ticket@@@abc, access_token=61W3mEpU66027wgNZ_MhGHNQ\n hint: [x] rid: 65f-1a";
-        let refusal = Refusal::read(&json!({"errcode": "40001", "errmsg": errmsg})).expect("a refusal");
+        let refusal = Refusal::read(&json!({"errcode": "40001", "errmsg": errmsg}), &[]).expect("a refusal");
         assert_eq!(refusal.errmsg, "invalid credential ***, ***  hint: [x]");
         assert_eq!(refusal.rid, "65f-1a");
     }
@@ -133,7 +143,7 @@ mod tests {
     #[test]
     fn the_address_of_a_61004_is_read() {
         let errmsg = "access clientip is not registered requestIP: 1.2.3.4 rid: 65f";
-        let refusal = Refusal::read(&json!({"errcode": 61004, "errmsg": errmsg})).expect("a refusal");
+        let refusal = Refusal::read(&json!({"errcode": 61004, "errmsg": errmsg}), &[]).expect("a refusal");
         assert_eq!(refusal.request_ip.as_deref(), Some("1.2.3.4"));
         assert_eq!(refusal.class(), Class::AddressRefused);
     }
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn the_address_of_a_40164_is_read() {
         let errmsg = "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist rid: 65f";
-        let refusal = Refusal::read(&json!({"errcode": 40164, "errmsg": errmsg})).expect("a refusal");
+        let refusal = Refusal::read(&json!({"errcode": 40164, "errmsg": errmsg}), &[]).expect("a refusal");
         assert_eq!(refusal.request_ip.as_deref(), Some("1.2.3.4"));
     }
 
@@ -150,7 +160,7 @@ mod tests {
         for answer in
             [json!({"errcode": 0}), json!({"errcode": "0"}), json!({"errcode": null}), json!({}), json!([])]
         {
-            assert_eq!(Refusal::read(&answer), None);
+            assert_eq!(Refusal::read(&answer, &[]), None);
         }
     }
 }

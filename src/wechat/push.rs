@@ -38,6 +38,9 @@ pub enum PushError {
     /// It is another platform's.
     #[error("the push is for another platform: check COMPONENT_APPID")]
     OtherPlatform,
+    /// It is of a kind that must be stored, and lacks what there is to store, or has what cannot be.
+    #[error("the push lacks what its kind has, or has what cannot be stored")]
+    Unstorable,
     /// What was encrypted is not a message.
     #[error("the decrypted push is not a message")]
     NoMessage,
@@ -61,7 +64,7 @@ pub enum Info {
     Authorized(Authorized),
     /// `unauthorized`
     Unauthorized(Appid),
-    /// An InfoType that this service has no use for, or one whose fields are not all there.
+    /// An InfoType that this service has no use for.
     Other(String),
 }
 
@@ -85,7 +88,9 @@ impl Push {
         component_appid: &Appid,
     ) -> Result<Self, PushError> {
         let envelope = elements(body).ok_or(PushError::NoEnvelope)?;
+        // Base64 may be broken into lines.
         let encrypted = envelope.get("Encrypt").ok_or(PushError::NoEnvelope)?;
+        let encrypted = &encrypted.split_ascii_whitespace().collect::<String>();
         let Signature { timestamp, nonce, msg_signature } = *signature;
         if !cipher::is_signed(&secret.token, [timestamp, nonce, encrypted], msg_signature) {
             return Err(PushError::BadSignature);
@@ -97,15 +102,15 @@ impl Push {
             return Err(PushError::OtherPlatform);
         }
         let message = elements(&opened.message).ok_or(PushError::NoMessage)?;
-        if message.get("AppId").map(String::as_str) != Some(component_appid.as_str()) {
+        if message.get("AppId").map(|appid| appid.trim()) != Some(component_appid.as_str()) {
             return Err(PushError::OtherPlatform);
         }
-        Self::read(&message).ok_or(PushError::NoMessage)
+        Self::read(&message)
     }
 
-    fn read(message: &HashMap<String, String>) -> Option<Self> {
-        let field = |name: &str| message.get(name).map(String::as_str).filter(|text| !text.is_empty());
-        let info_type = field("InfoType")?;
+    fn read(message: &HashMap<String, String>) -> Result<Self, PushError> {
+        let field = |name: &str| message.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+        let info_type = field("InfoType").ok_or(PushError::NoMessage)?;
         let authorized = |appid: &str, code: &str| {
             Some(Info::Authorized(Authorized {
                 authorizer_appid: Appid::parse(field(appid)?)?,
@@ -113,24 +118,19 @@ impl Push {
                 pre_auth_code: field("PreAuthCode").map(PreAuthCode::new),
             }))
         };
-        let create_time = field("CreateTime").and_then(|time| time.trim().parse().ok());
+        // A time that is none counts as the moment of arrival.
+        let create_time = field("CreateTime").and_then(|time| time.parse().ok()).unwrap_or_default();
         let info = match info_type {
-            // What cannot be ordered cannot be stored.
-            _ if create_time.is_none() => None,
             "component_verify_ticket" => {
                 field("ComponentVerifyTicket").map(|ticket| Info::Ticket(ComponentVerifyTicket::new(ticket)))
             }
             "authorized" | "updateauthorized" => authorized("AuthorizerAppid", "AuthorizationCode"),
             "unauthorized" => field("AuthorizerAppid").and_then(Appid::parse).map(Info::Unauthorized),
             "notify_third_fasteregister" if field("status") == Some("0") => authorized("appid", "auth_code"),
-            _ => None,
+            other => Some(Info::Other(other.chars().filter(char::is_ascii_graphic).take(64).collect())),
         };
-        Some(Self {
-            create_time: ToldTime::new(create_time.unwrap_or_default()),
-            info: info.unwrap_or_else(|| {
-                Info::Other(info_type.chars().filter(char::is_ascii_graphic).take(64).collect())
-            }),
-        })
+        let info = info.ok_or(PushError::Unstorable)?;
+        Ok(Self { create_time: ToldTime::new(create_time), info })
     }
 }
 

@@ -33,6 +33,13 @@ impl ComponentSecret {
             previous_encoding_aes_key: Option<String>,
         }
         let json: Json = serde_json::from_str(json).map_err(|_| MalformedSecret("it cannot be read"))?;
+        // A line break at the end comes with a value that was read from a file; none of these has blanks.
+        let json = Json {
+            component_appsecret: json.component_appsecret.trim().to_owned(),
+            token: json.token.trim().to_owned(),
+            encoding_aes_key: json.encoding_aes_key.trim().to_owned(),
+            previous_encoding_aes_key: json.previous_encoding_aes_key.map(|key| key.trim().to_owned()),
+        };
         let required = [&json.component_appsecret, &json.token, &json.encoding_aes_key];
         if required.iter().any(|value| *value == PLACEHOLDER) {
             return Err(MalformedSecret("the placeholder replace-me is still in it"));

@@ -102,9 +102,9 @@ async fn a_reload_shows_the_stored_outcome_without_a_second_exchange() {
 async fn what_cannot_be_a_code_costs_nothing() {
     let scene = Scene::new().await;
     let instance = scene.callback();
-    let too_long = "x".repeat(513);
+    let too_long = "x".repeat(4097);
     let malformed =
-        ["", "?auth_code=", "?auth_code=%E4%BB%A3", "?auth_code=a%20b", "?auth_code=preauthcode%40%40%40x"];
+        ["", "?auth_code=", "?auth_code=%E4%BB%A3", "?auth_code=a%09b", "?auth_code=preauthcode%40%40%40x"];
     let malformed = malformed.map(str::to_owned).into_iter().chain([format!("?auth_code={too_long}")]);
     for query in malformed {
         let answer = scene.visit(&instance, &format!("/callback{query}")).await;

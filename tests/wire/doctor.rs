@@ -304,7 +304,7 @@ async fn a_domain_that_cannot_be_looked_at_is_no_agreement() {
     let report = scene.report(&scene.sandbox).await;
     report.assert_finds("launch_page", "PUBLIC_BASE_URL is not set", "set PUBLIC_BASE_URL");
     assert_eq!(report.failed(), ["launch_page", "callback", "events_url"]);
-    let report = scene.report(&scene.with("PUBLIC_BASE_URL", "http://platform.example.com")).await;
+    let report = scene.report(&scene.with("PUBLIC_BASE_URL", "http://platform.localhost")).await;
     report.assert_finds("launch_page", "not https", "certificate");
     let report = scene.report(&scene.with("PUBLIC_BASE_URL", "http://127.0.0.1:1")).await;
     report.assert_finds("events_url", "no connection", "DNS record");

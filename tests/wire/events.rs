@@ -125,14 +125,11 @@ async fn a_revocation_removes_the_tokens_and_only_a_newer_authorization_undoes_i
     let late =
         scene.wechat.push_authorized(&scene.appid, &late, None).created_at(scene.clock.now().as_secs());
     scene.clock.advance(61);
-    check_success(
-        &scene
-            .push(&scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs()))
-            .await,
-    );
+    let revoked_at = scene.clock.now().as_secs();
+    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(revoked_at)).await);
     let record = scene.stored().await;
     assert_eq!(record["status"], "unauthorized");
-    assert_eq!(record["unauthorized_at"].as_i64(), Some(scene.clock.now().as_secs()));
+    assert_eq!(record["unauthorized_at"].as_i64(), Some(revoked_at));
     for gone in
         ["authorizer_access_token", "authorizer_refresh_token", "access_token_expires_at", "refresh_at"]
     {
@@ -166,8 +163,8 @@ async fn a_revocation_of_an_unknown_account_leaves_a_tombstone() {
     let scene = Scene::new().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
     let now = scene.clock.now().as_secs();
-    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(now)).await);
     scene.wechat.revoke(&scene.appid);
+    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).created_at(now)).await);
     assert_eq!(scene.stored().await["status"], "unauthorized");
     let late = scene.wechat.push_authorized(&scene.appid, &code, None).created_at(now - 1);
     check_success(&scene.push(&late).await);
@@ -267,21 +264,30 @@ async fn what_is_of_no_use_is_answered_and_logged_by_its_type() {
         ("notify_icpfiling_verify_result", "<task_id>1</task_id>"),
         ("never_heard_of", ""),
         ("notify_third_fasteregister", "<appid>wx1</appid><status>89251</status>"),
-        ("component_verify_ticket", ""),
-        ("authorized", "<AuthorizerAppid>wx1</AuthorizerAppid>"),
-        ("unauthorized", ""),
     ] {
         let push = scene.wechat.push_message(&message(info_type, more));
         check_success(&scene.push(&push).await);
         assert_logged(&["ignored push of an unsupported type", info_type]);
     }
+    // What cannot be stored is not acknowledged.
+    for (info_type, more) in [
+        ("component_verify_ticket", ""),
+        ("authorized", "<AuthorizerAppid>wx1</AuthorizerAppid>"),
+        ("authorized", "<AuthorizerAppid>no appid</AuthorizerAppid><AuthorizationCode>x</AuthorizationCode>"),
+        ("unauthorized", ""),
+    ] {
+        let push = scene.wechat.push_message(&message(info_type, more));
+        check_refused(&scene.push(&push).await, 400);
+    }
+    assert!(scene.dynamodb.authorizers().await.is_empty());
+    assert!(scene.dynamodb.platform_items("code#").await.is_empty());
+    // A time that is missing counts as the moment of arrival.
     let without_time = format!(
         "<xml><AppId>{}</AppId><InfoType>unauthorized</InfoType><AuthorizerAppid>wx1</AuthorizerAppid></xml>",
         scene.wechat.component_appid
     );
     check_success(&scene.push(&scene.wechat.push_message(&without_time)).await);
-    assert!(scene.dynamodb.authorizers().await.is_empty());
-    assert!(scene.dynamodb.platform_items("code#").await.is_empty());
+    assert_eq!(scene.dynamodb.authorizer("wx1").await.expect("a tombstone")["status"], "unauthorized");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod events;
 mod fault;
 mod gateway;
 mod launch;
+mod odd;
 mod pending;
 mod race;
 mod reconcile;

@@ -179,7 +179,14 @@ async fn an_account_whose_code_was_never_exchanged_is_reported() {
 async fn one_failing_account_never_stops_a_run() {
     let scene = Scene::new().await;
     let appids = scene.known_elsewhere(4).await;
+    // WeChat tells of one of them neither by info nor by its list.
     scene.wechat.on("api_get_authorizer_info").containing(&appids[1]).always(Fault::errcode(40013));
+    let listed = |appid: &String| {
+        let token = scene.wechat.refresh_token(appid).filter(|_| *appid != appids[1]);
+        json!({"authorizer_appid": appid, "refresh_token": token, "auth_time": scene.clock.now().as_secs()})
+    };
+    let list: Vec<Value> = appids.iter().map(listed).collect();
+    scene.wechat.on("api_get_authorizer_list").once(Fault::json(json!({"total_count": 4, "list": list})));
     check(&scene.reconciled().await, 4, 3, 0, 0, 1);
 }
 

@@ -81,8 +81,8 @@ fn an_event_whose_time_host_or_body_is_none_is_refused() {
     }
     let mut odd = event.clone();
     odd["requestContext"]["domainName"] = json!("a b");
-    invoke("events-host.json", &odd, "domainName and rawPath make no URL");
+    invoke("events-host.json", &odd, "domainName and rawPath make no address");
     let mut event = event;
     event["body"] = json!("not base64");
-    invoke("events-body.json", &event, "the body is not base64");
+    invoke("events-body.json", &event, "its body is not base64");
 }

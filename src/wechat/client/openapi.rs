@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::{Client, Reply};
+use super::{Client, Reply, repeatable};
+use crate::address::below;
 use crate::time::Timestamp;
 use crate::wechat::answer::integer;
 use crate::wechat::{CallError, ComponentAccessToken, Refusal};
@@ -107,12 +108,11 @@ impl Client {
         body: &Value,
         limit: Duration,
     ) -> Result<Reply, CallError> {
-        let mut url = self.base_url.clone();
-        url.set_path(&format!("/cgi-bin/openapi/{endpoint}"));
+        let mut url = below(&self.base_url, &format!("/cgi-bin/openapi/{endpoint}"));
         if let Some(token) = component_token {
             url.query_pairs_mut().append_pair("access_token", token.expose());
         }
-        self.send(url, body, limit).await
+        self.send(url, body, repeatable(limit)).await
     }
 }
 

@@ -1,0 +1,187 @@
+//! The oracle: knows what WeChat granted, and says which invariants do not hold.
+
+use sandbox::Answer;
+
+use crate::log;
+use crate::product;
+use crate::world::{MERCHANTS, World};
+
+/// How long WeChat's tokens live, in seconds.
+const LIFE: i64 = 7200;
+
+/// By how many seconds a record may be wrong about a token's end.
+const INEXACT: i64 = 60;
+
+/// A page that somebody was shown: the merchant of the code, or a stranger.
+pub fn page(world: &World, answer: &Answer, visitor: Option<(u8, &str)>) {
+    let mut notes = world.notes.borrow_mut();
+    for (merchant, account) in (0..).zip(&world.accounts) {
+        let shown = answer.body.contains(&account.appid) || answer.body.contains(&account.nick_name);
+        match visitor {
+            _ if !shown => {}
+            None => notes.broke("a stranger is shown a merchant's account"),
+            Some((own, _)) if own != merchant => {
+                notes.broke("a merchant is shown another merchant's account")
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(error) = &answer.error {
+        notes.broke(format!("an invocation of callback failed: {error}"));
+    }
+    if let Some((merchant, code)) = visitor {
+        let exchanged = world.wire.facts(|facts| facts.exchanged.contains_key(code));
+        // What was revoked since is over, although a later consent stands.
+        let consented =
+            notes.consents.values().find(|consent| consent.code == code).map(|consent| consent.at);
+        let mut revocations = notes.revocations.values();
+        let revoked =
+            revocations.any(|revocation| revocation.merchant == merchant && Some(revocation.at) >= consented);
+        let stands = world.sandbox.wechat.refresh_token(world.appid(merchant)).is_some() && !revoked;
+        if exchanged && stands && product::says_that_it_failed(answer) {
+            notes.broke(format!(
+                "a page says “{}” to a merchant whose code WeChat has exchanged and whose authorization stands",
+                product::title(answer)
+            ));
+        }
+    }
+    let text = format!("{answer:?}");
+    if world.sandbox.wechat.secrets().iter().any(|secret| text.contains(secret.as_str())) {
+        notes.broke("a page shows a secret");
+    }
+}
+
+/// A push with a code was answered `success`.
+pub fn pushed(world: &World, code: &str) {
+    if product::claim_status(&world.tables, world.component(), code).is_empty() {
+        world.notes.borrow_mut().broke("a push of an authorization was answered success and is not stored");
+    }
+}
+
+/// A push of a revocation was answered `success`.
+pub fn pushed_revocation(world: &World, merchant: u8, at: i64) {
+    let record = world.record(merchant);
+    let stored = record.authorized == Some(false) || record.authorized_at >= at;
+    // What was granted since then is what counts.
+    let since = world.sandbox.wechat.refresh_token(world.appid(merchant)).is_some();
+    if !stored && !since {
+        world.notes.borrow_mut().broke("a push of a revocation was answered success and is not stored");
+    }
+}
+
+/// `token` gave a token to a service.
+pub fn token(world: &World, merchant: u8, token: &str) {
+    let mut notes = world.notes.borrow_mut();
+    let newest =
+        world.wire.facts(|facts| facts.newest.get(world.appid(merchant)).map(|(newest, _)| newest.clone()));
+    // While there is no other, the refused one may be the only one there is: who asked may not have been heard.
+    if notes.refused_tokens.contains(token) && newest.as_deref() != Some(token) {
+        notes.broke(
+            "token hands out an access token that it was told WeChat refuses, and there is a newer one",
+        );
+        return;
+    }
+    let wechat = &world.sandbox.wechat;
+    // A revocation ends the token, and nobody has told the platform of it yet.
+    let mut revocations = notes.revocations.values();
+    let untold = revocations.any(|revocation| revocation.merchant == merchant && !revocation.pushed);
+    let stands = wechat.refresh_token(world.appid(merchant)).is_some() && !untold;
+    if stands && !notes.ended_tokens.contains(token) && !wechat.accepts(token) {
+        notes.broke("token hands out an access token that WeChat refuses");
+    }
+}
+
+/// What is wrong with the tokens of authorized accounts.
+pub fn tokens(world: &World) -> Vec<String> {
+    tokens_of(world, |_| true)
+}
+
+/// The same before `reconcile` has run: what nobody vouched for, neither a service nor WeChat's push, waits for it.
+pub fn tokens_vouched_for(world: &World) -> Vec<String> {
+    let unvouched: Vec<u8> = {
+        let notes = world.notes.borrow();
+        let consents = notes.consents.values().filter(|consent| consent.silent && consent.launch.is_none());
+        consents.map(|consent| consent.merchant).collect()
+    };
+    tokens_of(world, |merchant| !unvouched.contains(&merchant))
+}
+
+fn tokens_of(world: &World, is_judged: impl Fn(u8) -> bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    for merchant in (0..=MERCHANTS).filter(|merchant| is_judged(*merchant)) {
+        let record = world.record(merchant);
+        let appid = world.appid(merchant);
+        let (known, newest) =
+            world.wire.facts(|facts| (facts.known.contains(appid), facts.newest.get(appid).cloned()));
+        if !known || record.authorized != Some(true) {
+            continue;
+        }
+        let now = world.clock.now().as_secs();
+        let due = record.refresh_at.is_some_and(|refresh_at| refresh_at <= now);
+        let Some((newest, made)) = newest.filter(|_| !due) else { continue };
+        if record.access_token.as_ref() != Some(&newest) {
+            broken.push(
+                "a record keeps an access token that is not WeChat's newest, and is not due".to_owned(),
+            );
+        } else if record.expires_at > now - made.elapsed().as_secs() as i64 + LIFE + INEXACT {
+            broken.push("a record says that its access token lives longer than it does".to_owned());
+        }
+    }
+    broken
+}
+
+/// What is wrong with the records, once `reconcile` has run.
+pub fn records(world: &World) -> Vec<String> {
+    let mut broken = Vec::new();
+    for merchant in 0..=MERCHANTS {
+        let record = world.record(merchant);
+        let appid = world.appid(merchant);
+        let current = world.sandbox.wechat.refresh_token(appid);
+        let known = world.wire.facts(|facts| facts.known.contains(appid));
+        match (&current, record.authorized) {
+            (Some(current), Some(true)) if known && record.refresh_token.as_ref() != Some(current) => {
+                broken.push("a record keeps a refresh token that WeChat does not accept".to_owned());
+            }
+            (Some(_), None | Some(false)) if known => {
+                broken.push("an account whose code was exchanged is not authorized in the table".to_owned());
+            }
+            (None, Some(true)) => {
+                broken.push("an account that revoked is authorized in the table".to_owned());
+            }
+            _ => {}
+        }
+        if record.authorized == Some(false)
+            && (record.refresh_token.is_some() || record.access_token.is_some())
+        {
+            broken.push("a revoked account has tokens".to_owned());
+        }
+        let own_states = world.notes.borrow().own_states.get(&merchant).cloned().unwrap_or_default();
+        if record.state.is_some_and(|state| !own_states.contains(&state)) {
+            broken.push("a record has a state of a launch that its account did not end".to_owned());
+        }
+    }
+    broken
+}
+
+/// What has not come to an end.
+pub fn ends(world: &World) -> Vec<String> {
+    let mut broken = Vec::new();
+    let pending = product::pending_claims(&world.tables);
+    if pending > 0 {
+        broken.push(format!("a claim is still pending after {} hours", product::PAGE_ENDS.as_secs() / 3600));
+    }
+    for consent in world.notes.borrow().consents.values() {
+        if let Some(status @ (202 | 500..)) = consent.visited {
+            broken.push(format!("a page does not end: the merchant still reads {status}"));
+        }
+    }
+    broken
+}
+
+/// Whether the log shows a secret.
+pub fn secrets(world: &World) {
+    let log = log::text();
+    if world.sandbox.wechat.secrets().iter().any(|secret| log.contains(secret.as_str())) {
+        world.notes.borrow_mut().broke("the log shows a secret");
+    }
+}
