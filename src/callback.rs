@@ -142,15 +142,14 @@ async fn vouch(
         };
         return Ok(Brought { code, evidence, launch: None, binding, cookie: (receipt, false) });
     };
-    let known = cookies.iter().find(|cookie| cookie.launch == id && launch.knows(cookie));
-    let bound = if known.is_some() { Bound::Browser } else { Bound::Launch };
+    let own = cookies.iter().find(|cookie| cookie.launch == id);
+    let bound = if own.is_some_and(|own| launch.knows(own)) { Bound::Browser } else { Bound::Launch };
     metric::redirect(match (evidence, bound) {
         (Evidence::Bare, _) => "bare",
         (_, Bound::Browser) => "browser",
         (Evidence::Visitor, _) => "visitor",
         _ => "launch",
     });
-    let own = cookies.iter().find(|cookie| cookie.launch == id);
     let cookie = match own {
         Some(cookie) => (cookie.clone(), true),
         None => (Cookie::random(&id), false),

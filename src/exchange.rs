@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 use crate::wechat::{AuthorizationCode, CallError, ComponentAccessToken, Grant};
 
 pub(crate) use finish::Finished;
-pub(crate) use outcome::{Account, Outcome, Shown};
+pub(crate) use outcome::{Account, Outcome, Shown, report_missing_record};
 
 /// How long an invocation waits for another one that is exchanging the same code.
 const WAIT_FOR_TWIN: Duration = Duration::from_secs(3);
@@ -79,11 +79,7 @@ impl Exchange {
     pub(crate) async fn look(&self, authorization: Authorization<'_>) -> Result<Option<Outcome>, StoreError> {
         let now = self.services.clock.now();
         Ok(match self.services.store.claim_of(authorization.code, now).await? {
-            Some(ClaimState::Done(done)) => Some(self.stored(&done, authorization).await),
-            Some(ClaimState::Failed(errcode)) => Some(Outcome::of_failed(errcode)),
-            Some(ClaimState::Unexchanged) => Some(Outcome::CodeSpent),
-            Some(ClaimState::Unmatched) => Some(Outcome::Unmatched),
-            Some(_) => Some(Outcome::Pending),
+            Some(state) => Some(self.outcome_of(&state, authorization).await),
             None => None,
         })
     }
@@ -113,9 +109,16 @@ impl Exchange {
                     }
                 }
             }
-            ClaimState::Running | ClaimState::Spent => Outcome::Pending,
-            ClaimState::Done(done) => self.stored(&done, authorization).await,
-            ClaimState::Failed(errcode) => Outcome::of_failed(errcode),
+            state => self.outcome_of(&state, authorization).await,
+        }
+    }
+
+    /// What a claim says that is not ours, or no longer.
+    async fn outcome_of(&self, state: &ClaimState, authorization: Authorization<'_>) -> Outcome {
+        match state {
+            ClaimState::Held(_) | ClaimState::Running | ClaimState::Spent => Outcome::Pending,
+            ClaimState::Done(done) => self.stored(done, authorization).await,
+            ClaimState::Failed(errcode) => Outcome::of_failed(*errcode),
             ClaimState::Unexchanged => Outcome::CodeSpent,
             ClaimState::Unmatched => Outcome::Unmatched,
         }
@@ -223,11 +226,7 @@ impl Exchange {
         let record = match self.services.store.record(appid).await {
             Ok(Some(record)) => record,
             Ok(None) => {
-                tracing::error!(
-                    authorizer.appid = %appid,
-                    advice = "run reconcile, which restores it from WeChat",
-                    "the record of an exchanged code is missing"
-                );
+                report_missing_record(appid);
                 return Outcome::Unmatched;
             }
             Err(error) => {

@@ -154,16 +154,8 @@ impl Run<'_> {
     }
 
     async fn page(&self, offset: usize) -> Option<AuthorizerList> {
-        let services = &self.app.services;
-        let request =
-            |token, limit| async move { services.wechat.authorizer_list(&token, offset, limit).await };
-        match services.component.call(None, self.deadline, request).await {
-            Ok(called) => Some(called.answer),
-            Err(failure) => {
-                failure.cause.report();
-                None
-            }
-        }
+        let page = self.app.services.authorizer_list(offset, self.deadline).await;
+        page.inspect_err(Cause::report).ok()
     }
 
     /// Says and notes once for a page that WeChat told a time which cannot be, or none.

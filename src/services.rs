@@ -13,7 +13,7 @@ use crate::retry::until_written;
 use crate::secrets::Secrets;
 use crate::store::{GrantWrite, OddTime, Record, Store, StoreError, Stored};
 use crate::time::{Clock, Timestamp};
-use crate::wechat::{Appid, AuthorizerInfo, Client, ToldTime};
+use crate::wechat::{Appid, AuthorizerInfo, AuthorizerList, Client, ToldTime};
 
 /// Clocks of others are believed to be this close: what is closer together is not ordered by its times.
 pub(crate) const CLOCKS_APART: Duration = Duration::from_mins(1);
@@ -64,6 +64,17 @@ impl Services {
         deadline: Deadline,
     ) -> Result<AuthorizerInfo, Cause> {
         let request = |token, limit| async move { self.wechat.authorizer_info(&token, appid, limit).await };
+        let answer = self.component.call(None, deadline, request).await;
+        answer.map(|called| called.answer).map_err(|failure| failure.cause)
+    }
+
+    /// The accounts that authorize the platform, from `offset` on.
+    pub(crate) async fn authorizer_list(
+        &self,
+        offset: usize,
+        deadline: Deadline,
+    ) -> Result<AuthorizerList, Cause> {
+        let request = |token, limit| async move { self.wechat.authorizer_list(&token, offset, limit).await };
         let answer = self.component.call(None, deadline, request).await;
         answer.map(|called| called.answer).map_err(|failure| failure.cause)
     }

@@ -1,12 +1,11 @@
 //! The page of a launch's outcome, at an address without the code.
 
-use lambda_http::http::StatusCode;
-
 use lambda_http::Request;
+use lambda_http::http::StatusCode;
 
 use super::{App, completing, launch_url};
 use crate::evidence::{Cookie, LaunchId};
-use crate::exchange::Account;
+use crate::exchange::{Account, report_missing_record};
 use crate::page::{Complete, Page};
 use crate::store::Launch;
 use crate::visit::{PageResponse, UNTIL_FIXED, cookies};
@@ -48,11 +47,7 @@ pub(super) async fn show(app: &App, id: &LaunchId, request: &Request) -> (PageRe
         }
         Some(_) => PageResponse::page(StatusCode::GONE, Page::Revoked),
         None => {
-            tracing::error!(
-                authorizer.appid = %appid,
-                advice = "run reconcile, which restores it from WeChat",
-                "the record of an exchanged code is missing"
-            );
+            report_missing_record(appid);
             PageResponse::page(StatusCode::GONE, Page::Unmatched)
         }
     };

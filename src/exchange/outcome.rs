@@ -125,3 +125,12 @@ impl Account {
         }
     }
 }
+
+/// Says to the operator that a code was exchanged for an account that has no record.
+pub(crate) fn report_missing_record(authorizer_appid: &Appid) {
+    tracing::error!(
+        authorizer.appid = %authorizer_appid,
+        advice = "run reconcile, which restores it from WeChat",
+        "the record of an exchanged code is missing"
+    );
+}

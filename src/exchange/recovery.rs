@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::metric;
 use crate::services::Landed;
 use crate::store::Obtained;
-use crate::wechat::{Appid, AuthorizerList, Class, Grant, LIST_PAGE, ListedAccount};
+use crate::wechat::{Appid, Class, Grant, LIST_PAGE, ListedAccount};
 
 /// An account authorized at most this long before, or after, the event that brought its code.
 const BEFORE_EVENT: Duration = Duration::from_mins(10);
@@ -43,13 +43,10 @@ impl Exchange {
     async fn walk_list(&self, calling: Deadline, mut visit: impl FnMut(&ListedAccount)) -> bool {
         let mut offset = 0;
         loop {
-            let request = |token, limit: Duration| async move {
-                self.services.wechat.authorizer_list(&token, offset, limit).await
-            };
-            let page: AuthorizerList = match self.services.component.call(None, calling, request).await {
-                Ok(called) => called.answer,
-                Err(failure) => {
-                    failure.cause.report();
+            let page = match self.services.authorizer_list(offset, calling).await {
+                Ok(page) => page,
+                Err(cause) => {
+                    cause.report();
                     return false;
                 }
             };

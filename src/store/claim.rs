@@ -140,14 +140,12 @@ impl Store {
     /// code stays: a push that vouches for it may come yet.
     pub(crate) async fn fail_claim(&self, claim: &Claim, errcode: Errcode) -> Result<(), StoreError> {
         let update = Update::default()
-            .end_lease()
-            .remove_all(&[PENDING, PENDING_AT, AUTHORIZATION_CODE, SWEEPS])
+            .remove_all(&[PENDING, PENDING_AT])
             .set(EVIDENCE, string(claim.evidence.as_str()))
             .set_or_remove(CODE_STATE, code_state(claim.code).map(string))
             .set(STATUS, string("failed"))
-            .set(ERRCODE, number(errcode.get()))
-            .when(Condition::holds(&claim.lease));
-        self.write("close a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
+            .set(ERRCODE, number(errcode.get()));
+        self.close(claim, update).await.map(|_| ())
     }
 
     /// Records that a genuine code died before WeChat would exchange it. `doctor` lists such claims.
@@ -156,10 +154,8 @@ impl Store {
             .set(STATUS, string("unexchanged"))
             .set(PENDING, string(format!("{}#unexchanged", self.component_appid)))
             .set(PENDING_AT, time(now))
-            .remove_all(&[AUTHORIZATION_CODE, CODE_STATE, SWEEPS])
-            .end_lease()
-            .when(Condition::holds(&claim.lease));
-        self.write("close a claim", self.claim_key(&claim.digest), update).await
+            .remove(CODE_STATE);
+        self.close(claim, update).await
     }
 
     /// Records that nobody named the account of a spent code, and that those it may be of are stored. A push that names it
@@ -168,10 +164,8 @@ impl Store {
         let update = Update::default()
             .set(STATUS, string("unmatched"))
             .set(CODE_STATE, string("spent"))
-            .remove_all(&[PENDING, PENDING_AT, AUTHORIZATION_CODE, SWEEPS])
-            .end_lease()
-            .when(Condition::holds(&claim.lease));
-        self.write("close a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
+            .remove_all(&[PENDING, PENDING_AT]);
+        self.close(claim, update).await.map(|_| ())
     }
 
     /// Records that the code brought a grant that is not written, because the record has a newer one.
@@ -185,6 +179,13 @@ impl Store {
 }
 
 impl Store {
+    /// Ends a claim that is held, whose code is sent no more. False if the lease is no longer ours.
+    async fn close(&self, claim: &Claim, update: Update) -> Result<bool, StoreError> {
+        let update =
+            update.remove_all(&[AUTHORIZATION_CODE, SWEEPS]).end_lease().when(Condition::holds(&claim.lease));
+        self.write("close a claim", self.claim_key(&claim.digest), update).await
+    }
+
     /// What an event knows of the account and of the evidence.
     fn known_of(&self, authorization: Authorization<'_>) -> Update {
         let Authorization { authorizer_appid, evidence, .. } = authorization;
