@@ -87,6 +87,7 @@ class Deployment:
         values = {
             "ComponentAppid": COMPONENT_APPID,
             "Architecture": ARCHITECTURE,
+            "Network": "none",
             "WechatApiBaseUrl": f"http://{self.wechat_address}",
             **parameters,
         }

@@ -67,17 +67,6 @@ fn message(arguments: &str) -> String {
     message
 }
 
-/// The names in a section of the template whose definitions begin with `kind`.
-fn names<'a>(template: &'a str, section: &str, kind: &str) -> Vec<&'a str> {
-    let section = template.split(&format!("\n{section}:\n")).nth(1).expect("the section is there");
-    let section = section.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
-    let lines: Vec<&str> = section.collect();
-    let named = lines.windows(2).filter(|lines| lines[1].trim_start().starts_with(kind));
-    let name =
-        |lines: &[&'a str]| lines[0].strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.contains(' '));
-    named.filter_map(name).collect()
-}
-
 /// Checks that both READMEs have all of `words`.
 #[track_caller]
 fn assert_explained(words: &[&str]) {
@@ -86,18 +75,6 @@ fn assert_explained(words: &[&str]) {
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(readme)).expect("it is there");
         let missing: Vec<&&str> = words.iter().filter(|word| !text.contains(**word)).collect();
         assert!(missing.is_empty(), "{readme} says nothing of {missing:#?}");
-    }
-}
-
-#[test]
-fn every_parameter_output_and_alarm_is_in_both_readmes() {
-    let template = include_str!("../template.yaml");
-    for (section, kind, at_least) in
-        [("Parameters", "Type:", 15), ("Resources", "Type: AWS::CloudWatch::Alarm", 20), ("Outputs", "", 15)]
-    {
-        let names = names(template, section, kind);
-        assert!(names.len() > at_least, "{section}: {names:?}");
-        assert_explained(&names);
     }
 }
 

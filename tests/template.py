@@ -1,10 +1,11 @@
 """What the template promises: least privilege, protected state, three public routes, a network that WeChat accepts,
 one domain name everywhere, and alarms. Read from the template as it is deployed, after SAM's transformation.
 
-    python tests/template.py [TEMPLATE]           runs the checks, and shows for each that it can fail
-    python tests/template.py --print [TEMPLATE]   prints the transformed template
+    python tests/template.py [TEMPLATE]                   runs the checks, and shows for each that it can fail
+    python tests/template.py --write DIRECTORY [TEMPLATE]   writes the transformed templates
 
-Needs the Python that SAM is installed for. TEMPLATE is template.yaml, or what sam build made of it.
+Needs the Python that SAM is installed for. TEMPLATE is template.yaml, or what sam build made of it. The nested stacks are
+read with it, and checked as if their resources stood in it.
 """
 
 import copy
@@ -40,16 +41,63 @@ def transformed(path):
         if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in resource["Properties"]:
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     defaults = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
-    return transform(template, defaults, NoManagedPolicies())
+    template = transform(template, defaults, NoManagedPolicies())
+    # Kept beside the resource, in its place.
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudFormation::Stack":
+            file = Path(path).parent / resource["Properties"]["TemplateURL"]
+            resource["Nested"] = yaml_parse(file.read_text(encoding="utf-8"))
+            resource["Nested"]["Resources"] = written_out(resource["Nested"]["Resources"])
+    return template
+
+
+def without_nested(resource):
+    return {key: value for key, value in resource.items() if key != "Nested"}
+
+
+def written_out(resources):
+    """What AWS::LanguageExtensions makes of the loops."""
+    found = {}
+    for name, resource in resources.items():
+        if not name.startswith("Fn::ForEach::"):
+            found[name] = resource
+            continue
+        variable, items, body = resource
+        for item in items:
+            for key, value in body.items():
+                found[key.replace(f"${{{variable}}}", item)] = iteration(value, variable, item)
+    return found
+
+
+def iteration(value, variable, item):
+    if isinstance(value, list):
+        return [iteration(element, variable, item) for element in value]
+    if isinstance(value, str):
+        return value.replace(f"${{{variable}}}", item)
+    if value == {"Ref": variable}:
+        return item
+    if not isinstance(value, dict):
+        return value
+    value = {key: iteration(element, variable, item) for key, element in value.items()}
+    # A name that the loop puts together.
+    return {"Ref": value["Ref"]["Fn::Sub"]} if isinstance(value.get("Ref"), dict) else value
+
+
+def nested(template):
+    """The templates of the nested stacks."""
+    return {name: resource["Nested"] for name, resource in template["Resources"].items() if "Nested" in resource}
 
 
 class Stack:
     """The template with parameters: conditions decided, everything a string that CloudFormation knows beforehand.
-    What it does not know stays as ${Resource} or ${Resource.Attribute}."""
+    What it does not know stays as ${Resource} or ${Resource.Attribute}. The resources of nested stacks stand beside the
+    template's own."""
 
     def __init__(self, region=REGION, name="wechat-authorizer", **parameters):
         china = region.startswith("cn-")
         self.template = TEMPLATE
+        # No default: whoever deploys says it.
+        parameters = {"Network": "none", **parameters}
         self.values = {
             "AWS::Region": region,
             "AWS::StackName": name,
@@ -69,14 +117,24 @@ class Stack:
             for assertion in rule["Assertions"]
             if not self.resolve(assertion["Assert"])
         ]
-        self.resources = {
-            name: {**resource, "Properties": self.resolve(resource.get("Properties", {}))}
+        self.nested = {
+            name: NestedStack(self, resource)
             for name, resource in TEMPLATE["Resources"].items()
+            if "Nested" in resource and self.condition(resource.get("Condition"))
+        }
+        self.read()
+        for stack in self.nested.values():
+            self.resources.update(stack.resources)
+
+    def read(self):
+        self.resources = {
+            name: {**without_nested(resource), "Properties": self.resolve(resource.get("Properties", {}))}
+            for name, resource in self.template["Resources"].items()
             if self.condition(resource.get("Condition"))
         }
         self.outputs = {
             name: self.resolve(output["Value"])
-            for name, output in TEMPLATE["Outputs"].items()
+            for name, output in self.template["Outputs"].items()
             if self.condition(output.get("Condition"))
         }
 
@@ -87,7 +145,7 @@ class Stack:
         return self.of("AWS::Lambda::Function")
 
     def condition(self, name):
-        return name is None or self.resolve(TEMPLATE["Conditions"][name])
+        return name is None or self.resolve(self.template["Conditions"][name])
 
     def resolve(self, value):
         if isinstance(value, list):
@@ -111,7 +169,20 @@ class Stack:
         return NOTHING if name == "AWS::NoValue" else self.values.get(name, f"${{{name}}}")
 
     def fn_GetAtt(self, path):
-        return f"${{{path if isinstance(path, str) else '.'.join(path)}}}"
+        path = path if isinstance(path, str) else ".".join(path)
+        if output := re.fullmatch(r"(\w+)\.Outputs\.(\w+)", path):
+            return self.nested[output[1]].outputs[output[2]]
+        return f"${{{path}}}"
+
+    def fn_FindInMap(self, argument):
+        name, *keys = self.resolve(argument[:3])
+        default = next((element for element in argument[3:]), {}).get("DefaultValue")
+        found = self.template["Mappings"][name]
+        for key in keys:
+            if key not in found:
+                return default
+            found = found[key]
+        return found
 
     def fn_Sub(self, argument):
         text, extra = argument if isinstance(argument, list) else (argument, {})
@@ -150,9 +221,6 @@ class Stack:
         # ${Api.ApiEndpoint} in parts: what follows the scheme is its host.
         return choices[int(index)] if int(index) < len(choices) else f"part {index} of {choices}"
 
-    def fn_GetAZs(self, _):
-        return ["zone a", "zone b", "zone c"]
-
     def fn_Cidr(self, argument):
         return [f"{argument[0]} part {index}" for index in range(int(argument[1]))]
 
@@ -181,6 +249,20 @@ class Stack:
                 for resource in listed(statement["Resource"]):
                     allowed.setdefault(resource, set()).update(listed(statement["Action"]))
         return allowed
+
+
+class NestedStack(Stack):
+    """A nested stack, with the parameters that the template gives it."""
+
+    def __init__(self, parent, resource):
+        self.template = resource["Nested"]
+        self.nested = {}
+        given = parent.resolve(resource["Properties"]["Parameters"])
+        pseudo = {name: value for name, value in parent.values.items() if name.startswith("AWS::")}
+        assert set(given) == set(self.template["Parameters"]), "a parameter is not given, or not known"
+        # The name that CloudFormation makes up is nowhere to be shown.
+        self.values = {**pseudo, "AWS::StackName": "a made up name", **given}
+        self.read()
 
 
 NOTHING = object()
@@ -555,9 +637,14 @@ class Network(unittest.TestCase):
             self.assertEqual(function["VpcConfig"], inside)
         subnets = stack.of("AWS::EC2::Subnet")
         self.assertEqual(len({s["CidrBlock"] for s in subnets.values()}), 4)
-        self.assertNotEqual(
-            subnets["PrivateSubnetA"]["AvailabilityZone"], subnets["PrivateSubnetB"]["AvailabilityZone"]
-        )
+        for kind in ("Public", "Private"):
+            for given, expected in (
+                ({}, ["use1-az1", "use1-az2"]),
+                ({"region": "us-west-1"}, ["usw1-az1", "usw1-az3"]),
+                ({"Zones": "use1-az4,use1-az6"}, ["use1-az4", "use1-az6"]),
+            ):
+                made = Stack(**given, **CREATED).of("AWS::EC2::Subnet")
+                self.assertEqual([made[f"{kind}Subnet{zone}"]["AvailabilityZoneId"] for zone in "AB"], expected)
         for subnet in subnets.values():
             self.assertNotIn("MapPublicIpOnLaunch", subnet)
 
@@ -596,9 +683,12 @@ class Network(unittest.TestCase):
         rules = [{k: v for k, v in rule.items() if k != "Description"} for rule in group["SecurityGroupEgress"]]
         self.assertEqual(rules, [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}])
 
-    def test_functions_come_into_the_network_when_it_leads_out(self):
-        waits = Stack(**CREATED).resources["FunctionsSecurityGroup"]["DependsOn"]
-        self.assertLessEqual({"PrivateDefaultRouteA", "PrivateDefaultRouteB", "DynamoDbEndpoint"}, set(waits))
+    def test_zones_do_not_depend_on_the_order_in_which_aws_lists_them(self):
+        self.assertNotIn("Fn::GetAZs", json.dumps(TEMPLATE))
+        for region, zones in nested(TEMPLATE)["NetworkStack"]["Mappings"]["Zones"].items():
+            self.assertEqual(len(set(zones.values())), 2, region)
+            for zone in zones.values():
+                self.assertRegex(zone, r"^[a-z]+\d-az\d$", region)
 
     def test_wechat_is_called_by_ipv4_only(self):
         for stack in every_stack():
@@ -930,6 +1020,12 @@ class Form(unittest.TestCase):
         grouped = [name for group in groups for name in group["Parameters"]]
         self.assertEqual(sorted(grouped), sorted(TEMPLATE["Parameters"]))
 
+    def test_every_parameter_output_and_alarm_is_in_both_readmes(self):
+        names = [*TEMPLATE["Parameters"], *TEMPLATE["Outputs"], *Stack().of("AWS::CloudWatch::Alarm")]
+        for readme in ("README.md", "README.zh-CN.md"):
+            text = (ROOT / readme).read_text(encoding="utf-8")
+            self.assertEqual([name for name in names if name not in text], [], readme)
+
     def test_names_fit_for_stack_names_up_to_54_characters(self):
         longest = {
             "AWS::Scheduler::Schedule": ("Name", 64),
@@ -964,6 +1060,18 @@ class Form(unittest.TestCase):
             self.assertEqual(function["Properties"]["Runtime"], "provided.al2023")
 
 
+def not_ascii(text):
+    return [line for line in text.splitlines() if not line.isascii() and not line.lstrip().startswith("#")]
+
+
+class Files(unittest.TestCase):
+    def test_what_cloudformation_keeps_is_ascii(self):
+        # It would show question marks.
+        self.assertEqual(not_ascii("# 中\nA: 中\nB: b"), ["A: 中"])
+        for file in ("template.yaml", "alarms.yaml", "network.yaml"):
+            self.assertEqual(not_ascii((ROOT / file).read_text(encoding="utf-8")), [], file)
+
+
 # ---- Each check can fail: what to break, and the check that must notice.
 
 
@@ -972,6 +1080,7 @@ def broken(path, value):
 
     def change(template):
         *parents, last = path
+        template = next((n for n in nested(template).values() if owns(n, path)), template)
         for key in parents:
             template = template[key]
         if value is NOTHING:
@@ -982,6 +1091,10 @@ def broken(path, value):
             template[last] = value
 
     return change
+
+
+def owns(template, path):
+    return path[0] in template and len(path) > 1 and path[1] in template[path[0]]
 
 
 def resource(name, *path):
@@ -998,7 +1111,8 @@ def shared(index, *path):
 
 def dashboard(old, new):
     def change(template):
-        body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        alarms = nested(template)["AlarmsStack"]
+        body = alarms["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
         assert old in body[0], old
         body[0] = body[0].replace(old, new, 1)
 
@@ -1120,13 +1234,13 @@ MUTATIONS = [
             '{"dynamodb":{"NewImage":{"change":{"S":["authorized"]}}}}',
         ),
     ),
-    ("none_makes_no_network", broken(("Resources", "Vpc", "Condition"), NOTHING)),
+    ("none_makes_no_network", broken(("Resources", "NetworkStack", "Condition"), NOTHING)),
     ("existing_uses_what_is_given", broken(resource("TokenFunction", "VpcConfig"), NOTHING)),
-    ("created_puts_the_functions", broken(resource("PrivateSubnetB", "AvailabilityZone", "Fn::Select", 0), 0)),
+    ("created_puts_the_functions", broken(resource("PrivateSubnetB", "AvailabilityZoneId", "Fn::If", 1), "a")),
     ("private_subnets_go_out", broken(resource("PrivateDefaultRouteB", "NatGatewayId"), {"Ref": "NatGatewayA"})),
-    ("the_addresses_are_an_output", broken(("Outputs", "WechatAllowList", "Value"), {"Ref": "NatAddressA"})),
+    ("the_addresses_are_an_output", broken(("Outputs", "AllowList", "Value"), {"Ref": "NatAddressA"})),
     ("https_goes_out", broken(resource("FunctionsSecurityGroup", "SecurityGroupIngress"), INGRESS)),
-    ("functions_come_into_the_network", broken(("Resources", "FunctionsSecurityGroup", "DependsOn"), [])),
+    ("zones_do_not_depend", broken(resource("PublicSubnetA", "AvailabilityZone"), {"Fn::GetAZs": ""})),
     ("wechat_is_called_by_ipv4", broken(resource("TokenFunction", "VpcConfig"), {"Ipv6AllowedForDualStack": True})),
     ("a_network_that_is_half_given", broken(("Rules", "ExistingNetwork"), NOTHING)),
     ("a_network_that_is_half_given", broken(("Rules", "OtherNetwork"), NOTHING)),
@@ -1176,6 +1290,7 @@ MUTATIONS = [
     ("the_dashboard_s_graphs", dashboard('"x": 8, "y": 9', '"x": 7, "y": 9')),
     ("functions_are_traced", broken(resource("TokenFunction", "TracingConfig", "Mode"), "PassThrough")),
     ("every_parameter_and_output", broken(("Outputs", "EventsUrl", "Description"), "")),
+    ("every_parameter_output_and_alarm", broken(("Outputs", "UnheardOf"), {"Description": "x", "Value": "y"})),
     (
         "names_fit_for_stack_names",
         broken(resource("ChangesPipe", "Name"), {"Fn::Sub": "${AWS::StackName}-changes-pipe"}),
@@ -1217,9 +1332,16 @@ class EachCheckCanFail(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    arguments = [argument for argument in sys.argv[1:] if argument != "--print"]
+    program, *arguments = sys.argv
+    directory = Path(arguments[1]) if arguments[:1] == ["--write"] else None
+    arguments = arguments[2:] if directory else arguments
     TEMPLATE = transformed(arguments[0] if arguments else ROOT / "template.yaml")
-    if "--print" in sys.argv:
-        json.dump(TEMPLATE, sys.stdout, ensure_ascii=False, indent=1)
+    if directory:
+        directory.mkdir(parents=True, exist_ok=True)
+        own = {name: without_nested(resource) for name, resource in TEMPLATE["Resources"].items()}
+        for name in nested(TEMPLATE):
+            own[name]["Properties"] = {**own[name]["Properties"], "TemplateURL": f"{name}.json"}
+        for name, template in {"template": {**TEMPLATE, "Resources": own}, **nested(TEMPLATE)}.items():
+            (directory / f"{name}.json").write_text(json.dumps(template, ensure_ascii=False, indent=1), encoding="utf-8")
     else:
-        unittest.main(argv=sys.argv[:1], verbosity=2)
+        unittest.main(argv=[program], verbosity=2)
