@@ -17,9 +17,12 @@ import sys
 import unittest
 from pathlib import Path
 
+# The tree stays clean.
+sys.dont_write_bytecode = True
 REGION = "us-east-1"
 os.environ["AWS_DEFAULT_REGION"] = REGION
 
+from loops import with_loops_written_out  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
 from samtranslator.yaml_helper import yaml_parse  # noqa: E402
 
@@ -46,41 +49,12 @@ def transformed(path):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::CloudFormation::Stack":
             file = Path(path).parent / resource["Properties"]["TemplateURL"]
-            resource["Nested"] = yaml_parse(file.read_text(encoding="utf-8"))
-            resource["Nested"]["Resources"] = written_out(resource["Nested"]["Resources"])
+            resource["Nested"] = with_loops_written_out(file)
     return template
 
 
 def without_nested(resource):
     return {key: value for key, value in resource.items() if key != "Nested"}
-
-
-def written_out(resources):
-    """What AWS::LanguageExtensions makes of the loops."""
-    found = {}
-    for name, resource in resources.items():
-        if not name.startswith("Fn::ForEach::"):
-            found[name] = resource
-            continue
-        variable, items, body = resource
-        for item in items:
-            for key, value in body.items():
-                found[key.replace(f"${{{variable}}}", item)] = iteration(value, variable, item)
-    return found
-
-
-def iteration(value, variable, item):
-    if isinstance(value, list):
-        return [iteration(element, variable, item) for element in value]
-    if isinstance(value, str):
-        return value.replace(f"${{{variable}}}", item)
-    if value == {"Ref": variable}:
-        return item
-    if not isinstance(value, dict):
-        return value
-    value = {key: iteration(element, variable, item) for key, element in value.items()}
-    # A name that the loop puts together.
-    return {"Ref": value["Ref"]["Fn::Sub"]} if isinstance(value.get("Ref"), dict) else value
 
 
 def nested(template):
