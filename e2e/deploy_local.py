@@ -15,7 +15,6 @@ from programs import ROOT, Failure, free_port, main, say
 def lead_browsers(stack):
     """On AWS a browser reaches the API by https and WeChat's pages at WeChat. Here the functions with pages are
     told of the emulator's address and the simulated WeChat, with variables that are no parameters of the template."""
-    stack.add_routes()
     stack.finish_tables()
     address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
     for function in ("AuthorizeFunction", "CallbackFunction"):

@@ -41,9 +41,12 @@ LIMIT = 600
 def deploy(stack):
     stack.deploy()
     expect(stack.status == "CREATE_COMPLETE", "sam deploy creates the stack", stack.status)
-    routes = stack.add_routes()
-    expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", "POST /events"]
+    routes = stack.routes()
+    pushes = f"/events/{stack.stack_id.split('/')[-1].replace('-', '')}"
+    expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", f"POST {pushes}"]
     expect(routes == expected, f"its API routes {', '.join(routes)}")
+    expect(stack.outputs["EventsUrl"].endswith(pushes) and stack.api("POST", "/events").status == 404,
+           "WeChat is told a path with the digits of the stack's id, and without them there is no route")
     stack.finish_tables()
     stack.start_wechat()
 

@@ -66,6 +66,7 @@ def invoke(function_output, event):
 def doctor(_arguments):
     """Checks from inside the deployed network what keeps the platform from working."""
     report = invoke("DoctorFunctionName", {})
+    print(f"wechat-authorizer {report['version']}")
     for check in report["checks"]:
         print(f"{'✓' if check['ok'] else '✗'} {check['name']}: {check['detail']}")
         if check.get("fix"):

@@ -22,7 +22,7 @@ use crate::services::Services;
 use crate::store::{Launch, StoreError};
 use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
 use crate::wechat::AuthorizationCode;
-use budget::Budget;
+use budget::{Budget, patience};
 
 /// A visit with less time is not begun: nothing would come of it.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -160,7 +160,7 @@ async fn vouch(
 
 /// Exchanges the code, or waits for the push where its allowance is used up, and makes a page of the outcome.
 async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageResponse {
-    let deadline = Deadline::of(&context(request));
+    let deadline = patience(app, Deadline::of(&context(request)));
     if deadline.remaining() < SHORTEST {
         tracing::error!("the exchange cannot begin: no time is left");
         return PageResponse::later(UNTIL_FIXED, Page::Unavailable);

@@ -7,6 +7,7 @@ mod call;
 mod mint;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -37,6 +38,8 @@ pub(crate) struct Component {
     secrets: Arc<Secrets>,
     clock: Clock,
     memory: Mutex<Option<StoredToken>>,
+    /// How many requests in a row WeChat has left without an answer.
+    unanswered: AtomicU32,
 }
 
 /// No component token is available.
@@ -73,7 +76,7 @@ impl ComponentError {
 impl Component {
     /// A keeper that knows nothing yet.
     pub(crate) fn new(store: Store, wechat: Arc<Client>, secrets: Arc<Secrets>, clock: Clock) -> Self {
-        Self { store, wechat, secrets, clock, memory: Mutex::new(None) }
+        Self { store, wechat, secrets, clock, memory: Mutex::new(None), unanswered: AtomicU32::new(0) }
     }
 
     /// The token if it is at hand: in memory or in the table, with life enough left.

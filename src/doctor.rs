@@ -38,6 +38,8 @@ pub struct App {
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// The version that is deployed.
+    pub version: &'static str,
     /// Whether all checks are.
     pub ok: bool,
     /// The checks, in an order in which they can be fixed.
@@ -95,7 +97,7 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infa
     }
     let failed = checks.iter().filter(|check| !check.ok).count();
     tracing::info!(checks = checks.len(), failed, "doctor finished");
-    Ok(Report { ok: failed == 0, checks })
+    Ok(Report { version: env!("CARGO_PKG_VERSION"), ok: failed == 0, checks })
 }
 
 async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
@@ -109,7 +111,7 @@ async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
         unexchanged::check(&services, deadline),
         wechat::checks(&services, deadline),
         quota::note(&services, config, deadline),
-        domain::checks(&services.http, config.public_base_url.as_ref(), deadline),
+        domain::checks(&services.http, config, deadline),
     );
     let mut checks = vec![setup::configuration(config), secret];
     checks.extend(tables);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 
@@ -58,7 +59,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
         }
     };
     let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
-    Ok(Response::builder().status(status).header("content-type", "text/plain").body(body)?)
+    Ok(Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "text/plain")
+        .header(CACHE_CONTROL, "no-store")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(body)?)
 }
 
 /// Verifies the push and stores what it says. The error is the status of a push that is not stored.

@@ -5,7 +5,8 @@ use std::time::Instant;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::header::{
     ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Context, Request, RequestExt, Response};
@@ -136,6 +137,8 @@ impl Visit {
             .header(REFERRER_POLICY, referrer_policy(page_response))
             .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
             .header(X_FRAME_OPTIONS, "DENY")
+            // A year, and for this host alone: others of the domain are not ours.
+            .header(STRICT_TRANSPORT_SECURITY, "max-age=31536000")
             .header(CONTENT_SECURITY_POLICY, content_security_policy());
         if page_response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = response.header(ALLOW, "GET, HEAD");

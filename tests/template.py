@@ -62,6 +62,9 @@ def nested(template):
     return {name: resource["Nested"] for name, resource in template["Resources"].items() if "Nested" in resource}
 
 
+UUID = "51af3dc0-da77-11e4-872e-1234567db123"
+
+
 class Stack:
     """The template with parameters: conditions decided, everything a string that CloudFormation knows beforehand.
     What it does not know stays as ${Resource} or ${Resource.Attribute}. The resources of nested stacks stand beside the
@@ -75,6 +78,7 @@ class Stack:
         self.values = {
             "AWS::Region": region,
             "AWS::StackName": name,
+            "AWS::StackId": f"arn:aws:cloudformation:{region}:123456789012:stack/{name}/{UUID}",
             "AWS::AccountId": "123456789012",
             "AWS::Partition": "aws-cn" if china else "aws",
             "AWS::URLSuffix": "amazonaws.com.cn" if china else "amazonaws.com",
@@ -186,6 +190,10 @@ class Stack:
     def fn_Or(self, argument):
         return any(self.resolve(argument))
 
+    def fn_Join(self, argument):
+        separator, parts = self.resolve(argument)
+        return separator.join(parts)
+
     def fn_Split(self, argument):
         separator, text = self.resolve(argument)
         return text.split(separator)
@@ -206,7 +214,9 @@ class Stack:
                 yield name, policy["PolicyDocument"]["Statement"]
         for name, policy in self.of("AWS::IAM::ManagedPolicy").items():
             yield name, policy["PolicyDocument"]["Statement"]
-        for name, policy in self.of("AWS::SNS::TopicPolicy", "AWS::EC2::VPCEndpoint").items():
+        for name, policy in self.of(
+            "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::EC2::VPCEndpoint"
+        ).items():
             yield name, policy["PolicyDocument"]["Statement"]
         for name, key in self.of("AWS::KMS::Key").items():
             yield f"{name}, key policy", key["KeyPolicy"]["Statement"]
@@ -316,6 +326,8 @@ class Permissions(unittest.TestCase):
                     self.assertNotIn("NotAction", statement, place)
                     if place.endswith("key policy") and statement["Sid"] == "IamDecides":
                         continue  # Checked below. AWS demands it, or the key is out of everybody's reach.
+                    if statement == only_over_tls(statement.get("Resource")):
+                        continue  # It allows nothing.
                     for action in listed(statement["Action"]):
                         self.assertRegex(action, r"^[a-z0-9]+:[A-Za-z]+$", place)
 
@@ -343,7 +355,7 @@ class Permissions(unittest.TestCase):
                         **PERMISSIONS[function["Handler"]],
                         **shared,
                         logs: {"logs:CreateLogStream", "logs:PutLogEvents"},
-                        "*": TRACES | INTERFACES,
+                        "*": INTERFACES if stack.values["AWS::Region"].startswith("cn-") else TRACES | INTERFACES,
                     },
                     name,
                 )
@@ -355,13 +367,38 @@ class Permissions(unittest.TestCase):
         for name, role in stack.of("AWS::IAM::Role").items():
             self.assertIn(role.get("ManagedPolicyArns", []), ([], ["${FunctionsPolicy}"]), name)
 
-    def test_each_role_is_for_one_service(self):
+    def test_each_role_is_for_one_service_of_this_account(self):
         for name, role in Stack().of("AWS::IAM::Role").items():
-            principals = [listed(s["Principal"]["Service"]) for s in role["AssumeRolePolicyDocument"]["Statement"]]
+            (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+            principals = listed(statement["Principal"]["Service"])
             self.assertEqual(len(principals), 1, name)
-            self.assertIn(
-                principals[0], (["lambda.amazonaws.com"], ["scheduler.amazonaws.com"], ["pipes.amazonaws.com"])
-            )
+            self.assertIn(principals[0], ("lambda.amazonaws.com", "scheduler.amazonaws.com", "pipes.amazonaws.com"))
+            self.assertEqual(statement["Condition"]["StringEquals"].get("aws:SourceAccount"), "123456789012", name)
+        sources = {
+            role: stack_role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["aws:SourceArn"]
+            for role, stack_role in Stack().of("AWS::IAM::Role").items()
+            if role in ("SchedulesRole", "ChangesPipeRole")
+        }
+        pipe = "arn:aws:pipes:us-east-1:123456789012:pipe/wechat-authorizer-changes"
+        self.assertEqual(sources, {"SchedulesRole": "${Schedules.Arn}", "ChangesPipeRole": pipe})
+
+    def test_the_schedules_start_their_functions_and_nothing_else(self):
+        role = Stack().resources["SchedulesRole"]["Properties"]
+        allowed = {a: s["Resource"] for s in role["Policies"][0]["PolicyDocument"]["Statement"] for a in s["Action"]}
+        started = ["${RefreshFunction.Arn}", "${ReconcileFunction.Arn}"]
+        self.assertEqual(allowed, {"lambda:InvokeFunction": started, "sqs:SendMessage": FAILED})
+        schedules = Stack().of("AWS::Scheduler::Schedule").values()
+        self.assertEqual([schedule["Target"]["Arn"] for schedule in schedules], started)
+        for schedule in schedules:
+            self.assertEqual(schedule["Target"]["RoleArn"], "${SchedulesRole.Arn}")
+            self.assertEqual(schedule["GroupName"], "${Schedules}")
+
+    def test_queues_are_spoken_to_over_tls_only(self):
+        stack = Stack()
+        policies = stack.of("AWS::SQS::QueuePolicy").values()
+        closed = {policy["Queues"][0]: policy["PolicyDocument"]["Statement"] for policy in policies}
+        queues = stack.of("AWS::SQS::Queue")
+        self.assertEqual(closed, {f"${{{name}}}": [only_over_tls(f"${{{name}.Arn}}")] for name in queues})
 
     def test_the_code_of_a_function_may_not_touch_network_interfaces(self):
         statements = Stack().resources["FunctionsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
@@ -424,6 +461,17 @@ class Permissions(unittest.TestCase):
         self.assertEqual(set(statement["Action"]), set().union(*used.values()))
 
 
+def only_over_tls(queue):
+    return {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": queue,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
 class State(unittest.TestCase):
     def test_tables_secret_and_key_outlive_the_stack(self):
         kept = ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::KMS::Key")
@@ -433,6 +481,8 @@ class State(unittest.TestCase):
             self.assertEqual(
                 (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")), ("Retain", "Retain")
             )
+            # Whose name is the longest: a stack name that is too long fails before anything is left behind.
+            self.assertEqual(resource.get("DependsOn"), "Schedules")
 
     def test_tables_are_protected_restorable_and_encrypted_with_the_stack_s_key(self):
         tables = Stack().of("AWS::DynamoDB::Table")
@@ -506,20 +556,33 @@ ALARMS_OF_THIS_STACK = {
     "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:wechat-authorizer-*"},
 }
 CHANGES = ["authorized", "updated", "unauthorized", "unexchanged", "refresh_failed", "recovered"]
-ROUTES = {"GET /authorize", "HEAD /authorize", "GET /callback", "HEAD /callback", "POST /events"}
+EVENTS_PATH = f"/events/{UUID.replace('-', '')}"
+ROUTES = {
+    "GET /authorize": "Authorize",
+    "HEAD /authorize": "Authorize",
+    "GET /callback": "Callback",
+    "HEAD /callback": "Callback",
+    f"POST {EVENTS_PATH}": "Events",
+}
 
 
 class Public(unittest.TestCase):
     def test_there_are_three_public_routes(self):
-        paths = Stack().resources["Api"]["Properties"]["Body"]["paths"]
-        routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-        self.assertEqual(routes, ROUTES)
+        stack = Stack()
+        routes = {
+            route["RouteKey"]: route["Target"].removeprefix("integrations/")
+            for route in stack.of("AWS::ApiGatewayV2::Route").values()
+        }
+        self.assertEqual(routes, {key: f"${{{name}Integration}}" for key, name in ROUTES.items()})
+        for name, integration in stack.of("AWS::ApiGatewayV2::Integration").items():
+            function = f"{name.removesuffix('Integration')}Function"
+            self.assertIn(f"functions/${{{function}.Arn}}/invocations", integration["IntegrationUri"])
+            self.assertEqual(integration["PayloadFormatVersion"], "2.0")
 
     def test_nothing_else_is_reached_from_outside(self):
         for stack in every_stack():
             for resource_type in (
                 "Lambda::Url",
-                "SQS::QueuePolicy",
                 "S3::Bucket",
                 "ApiGateway::RestApi",
                 "EC2::Instance",
@@ -528,42 +591,80 @@ class Public(unittest.TestCase):
             self.assertEqual(len(stack.of("AWS::ApiGatewayV2::Api")), 1)
             for place, statements in stack.policies():
                 for statement in statements:
-                    if "*" in strings_of(statement.get("Principal", {})):
+                    if "*" in strings_of(statement.get("Principal", {})) and statement["Effect"] == "Allow":
                         self.assertEqual(
                             statement["Condition"], {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}, place
                         )
 
     def test_only_the_api_s_own_routes_invoke_a_function(self):
-        called = set()
+        called = {}
         for permission in Stack().of("AWS::Lambda::Permission").values():
             self.assertEqual(permission["Principal"], "apigateway.amazonaws.com")
-            match = re.fullmatch(
-                r"arn:aws:execute-api:us-east-1:123456789012:\$\{Api\}/\*/(\w+)(/\w+)", permission["SourceArn"]
-            )
-            called.add(f"{match[1]} {match[2]}")
-        self.assertEqual(called, ROUTES)
+            self.assertEqual(permission["SourceAccount"], "123456789012")
+            source = permission["SourceArn"].removeprefix("arn:aws:execute-api:us-east-1:123456789012:${Api}/")
+            called[permission["FunctionName"]] = source
+        self.assertEqual(
+            called,
+            {
+                "${AuthorizeFunction}": "*/*/authorize",
+                "${CallbackFunction}": "*/*/callback",
+                "${EventsFunction}": "*/POST/events/*",
+            },
+        )
 
-    def test_every_route_is_throttled(self):
-        (stage,) = Stack().of("AWS::ApiGatewayV2::Stage").values()
-        self.assertEqual(set(stage["RouteSettings"]), {r for r in ROUTES if not r.startswith("HEAD")})
+    def test_every_route_is_throttled_and_a_flood_of_others_takes_nothing_of_the_pushes(self):
+        stack = Stack()
+        (stage,) = stack.of("AWS::ApiGatewayV2::Stage").values()
+        pushes = f"POST {EVENTS_PATH}"
+        self.assertEqual(set(stage["RouteSettings"]), set(ROUTES) - {pushes})
+        waits = stack.resources["ApiStage"]["DependsOn"]
+        there = {stack.resources[name]["Properties"]["RouteKey"] for name in waits}
+        self.assertEqual(there, set(stage["RouteSettings"]))
         for settings in (stage["DefaultRouteSettings"], *stage["RouteSettings"].values()):
             self.assertTrue(0 < settings["ThrottlingRateLimit"] <= 200)
             self.assertTrue(0 < settings["ThrottlingBurstLimit"] <= 400)
+
+    def test_doctor_and_the_console_are_told_of_the_path_of_pushes(self):
+        stack = Stack()
+        told = stack.resources["DoctorFunction"]["Properties"]["Environment"]["Variables"].get("EVENTS_PATH")
+        self.assertEqual(f"/{told}", EVENTS_PATH)
+        self.assertTrue(stack.outputs["EventsUrl"].endswith(EVENTS_PATH))
+
+    def test_concurrency_is_kept_and_capped_or_left_alone(self):
+        kept = {"Callback": 200, "Authorize": 50, "Events": 100, "Refresh": 2}
+        concurrency = lambda stack: {
+            name.removesuffix("Function"): function["ReservedConcurrentExecutions"]
+            for name, function in stack.functions().items()
+            if "ReservedConcurrentExecutions" in function
+        }
+        self.assertEqual(concurrency(Stack()), {name: str(most) for name, most in kept.items()})
+        self.assertLess(sum(kept.values()), 900)
+        self.assertEqual(concurrency(Stack(**{f"{name}Concurrency": 0 for name in kept})), {})
 
     def test_access_logs_have_no_query_string_and_no_path(self):
         (stage,) = Stack().of("AWS::ApiGatewayV2::Stage").values()
         self.assertEqual(stage["AccessLogSettings"]["DestinationArn"], "${ApiLogs.Arn}")
         logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
         harmless = {"requestId", "integration.requestId", "requestTime", "routeKey", "status", "responseLatency"}
-        self.assertEqual(logged, harmless | {"integration.latency", "integration.error"})
+        self.assertEqual(logged, harmless | {"identity.sourceIp", "integration.latency", "integration.error"})
 
     def test_every_log_group_forgets_and_every_function_has_one(self):
         stack = Stack(LogRetentionDays=7)
-        groups = stack.of("AWS::Logs::LogGroup")
-        self.assertEqual({group.get("RetentionInDays") for group in groups.values()}, {"7"})
+        groups = {name: group.get("RetentionInDays") for name, group in stack.of("AWS::Logs::LogGroup").items()}
+        # It has addresses of visitors.
+        self.assertEqual(groups.pop("ApiLogs"), 30)
+        self.assertEqual(set(groups.values()), {"7"})
         used = [function["LoggingConfig"]["LogGroup"] for function in stack.functions().values()]
         self.assertEqual(len(set(used)), len(PERMISSIONS))
         self.assertLessEqual({name[2:-1] for name in used}, set(groups))
+
+    def test_the_pipe_is_made_last_or_not_at_all(self):
+        stack = Stack()
+        self.assertEqual(stack.resources["ChangesPipe"]["DependsOn"], "AlarmsStack")
+        told = set(stack.resources["AlarmsStack"]["Properties"]["Parameters"].values())
+        self.assertLessEqual({f"${{{name}}}" for name in stack.functions()}, told)
+        without = Stack(PublishChanges="false").resources
+        self.assertEqual({name for name in stack.resources if name not in without}, {"ChangesPipe", "ChangesPipeRole"})
 
     def test_the_pipe_shows_no_tokens(self):
         pipe = Stack().resources["ChangesPipe"]["Properties"]
@@ -708,7 +809,7 @@ class Domain(unittest.TestCase):
             for output, path in (
                 ("AuthorizeUrl", "/authorize"),
                 ("CallbackUrl", "/callback"),
-                ("EventsUrl", "/events"),
+                ("EventsUrl", EVENTS_PATH),
             ):
                 self.assertEqual(stack.outputs[output], shown + path)
             if origin:
@@ -742,15 +843,9 @@ class Domain(unittest.TestCase):
         self.assertFalse(Stack().of("AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping"))
 
     def test_the_api_s_own_endpoint_can_be_closed(self):
-        key = "x-amazon-apigateway-endpoint-configuration"
         for choice, closed in (("enabled", False), ("disabled", True)):
-            stack = Stack(**ZONE, DefaultEndpoint=choice)
-            api = stack.resources["Api"]["Properties"]
-            servers = api["Body"].get("servers", [{}])
-            said = api.get("DisableExecuteApiEndpoint", servers[0].get(key, {}).get("disableExecuteApiEndpoint"))
-            self.assertEqual(said, closed)
-            # API Gateway warns of a server without a url.
-            self.assertFalse(api.get("FailOnWarnings") and not all("url" in server for server in servers))
+            api = Stack(**ZONE, DefaultEndpoint=choice).resources["Api"]["Properties"]
+            self.assertIs(api["DisableExecuteApiEndpoint"], closed)
 
     def test_a_domain_that_cannot_work_is_refused(self):
         for wrong in (
@@ -978,9 +1073,14 @@ class Watching(unittest.TestCase):
                 self.assertEqual(widget["properties"]["region"], REGION)
                 self.assertIn("period", widget["properties"])
 
-    def test_functions_are_traced_and_their_metrics_are_not_dropped(self):
-        for function in Stack().functions().values():
-            self.assertEqual(function["TracingConfig"], {"Mode": "Active"})
+    def test_functions_are_traced_where_x_ray_is_and_their_metrics_are_not_dropped(self):
+        for stack, mode in (
+            (Stack(), "Active"),
+            (Stack(Tracing="off"), "PassThrough"),
+            (Stack(region="cn-north-1"), "PassThrough"),
+        ):
+            for function in stack.functions().values():
+                self.assertEqual(function["TracingConfig"], {"Mode": mode})
         self.assertEqual(TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"], ["TRACE", "DEBUG", "INFO"])
 
 
@@ -1002,6 +1102,7 @@ class Form(unittest.TestCase):
 
     def test_names_fit_for_stack_names_up_to_54_characters(self):
         longest = {
+            "AWS::Scheduler::ScheduleGroup": ("Name", 64),
             "AWS::Scheduler::Schedule": ("Name", 64),
             "AWS::Pipes::Pipe": ("Name", 64),
             "AWS::Events::EventBus": ("Name", 256),
@@ -1010,6 +1111,7 @@ class Form(unittest.TestCase):
             "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
             "AWS::SNS::Topic": ("DisplayName", 100),
         }
+        self.assertGreater(len(Stack(name="s" * 55).resources["Schedules"]["Properties"]["Name"]), 64)
         stack = Stack(name="s" * 54, region="ap-southeast-1")
         for resource in stack.resources.values():
             if resource["Type"] in longest:
@@ -1099,7 +1201,7 @@ INGRESS = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.
 MUTATIONS = [
     ("no_action_is_a_wildcard", broken(statement("CallbackFunctionRole", "+"), WILDCARD)),
     ("no_resource_is_a_wildcard", broken(statement("TokenFunctionRole", 1, "Resource"), "*")),
-    ("no_resource_is_a_wildcard", broken(shared(2, "Action", "+"), "xray:GetTraceSummaries")),
+    ("no_resource_is_a_wildcard", broken(shared(2, "Fn::If", 1, "Action", "+"), "xray:GetTraceSummaries")),
     (
         "each_function_may_do_what_it_does",
         broken(statement("AuthorizeFunctionRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
@@ -1118,6 +1220,12 @@ MUTATIONS = [
             "ec2.amazonaws.com",
         ),
     ),
+    (
+        "each_role_is_for_one_service",
+        broken(resource("TokenFunctionRole", "AssumeRolePolicyDocument", "Statement", 0, "Condition"), {"StringEquals": {}}),
+    ),
+    ("the_schedules_start", broken(statement("SchedulesRole", 0, "Resource", "+"), "${DoctorFunction.Arn}")),
+    ("queues_are_spoken_to", broken(("Resources", "FailedRunsPolicy", "Properties", "PolicyDocument", "Statement", 0), NOTHING)),
     ("the_code_of_a_function_may_not", broken(shared(4), NOTHING)),
     (
         "the_key_decrypts_only",
@@ -1155,6 +1263,7 @@ MUTATIONS = [
         broken(resource("DynamoDbEndpoint", "PolicyDocument", "Statement", 0, "Action", 0), "dynamodb:PutItem"),
     ),
     ("tables_secret_and_key_outlive", broken(("Resources", "PlatformTable", "DeletionPolicy"), "Delete")),
+    ("tables_secret_and_key_outlive", broken(("Resources", "TablesKey", "DependsOn"), NOTHING)),
     ("tables_are_protected", broken(resource("AuthorizersTable", "DeletionProtectionEnabled"), False)),
     (
         "tables_are_protected",
@@ -1181,21 +1290,20 @@ MUTATIONS = [
         broken(("Parameters", "ReturnUrlPrefix", "AllowedPattern"), "^(https?://\\S+)?$"),
     ),
     ("queues_and_the_topic", broken(resource("AlarmTopic", "KmsMasterKeyId"), "alias/aws/sns")),
-    ("there_are_three_public_routes", broken(resource("Api", "Body", "paths", "/debug"), {"get": {}})),
+    ("there_are_three_public_routes", broken(resource("CallbackHeadRoute", "RouteKey"), "ANY /callback")),
     ("nothing_else_is_reached", broken(("Resources", "Open"), URL)),
     (
         "nothing_else_is_reached",
         broken(resource("AlarmTopicPolicy", "PolicyDocument", "Statement", 0, "Principal"), "*"),
     ),
-    ("only_the_api_s_own_routes", broken(resource("CallbackFunctionGetPermission", "Principal"), "*")),
-    (
-        "every_route_is_throttled",
-        broken(resource("ApiApiGatewayDefaultStage", "RouteSettings", "POST /events"), NOTHING),
-    ),
-    (
-        "access_logs_have_no_query",
-        broken(resource("ApiApiGatewayDefaultStage", "AccessLogSettings", "Format"), "$context.path"),
-    ),
+    ("only_the_api_s_own_routes", broken(resource("CallbackPermission", "Principal"), "*")),
+    ("every_route_is_throttled", broken(resource("ApiStage", "RouteSettings", "GET /callback"), NOTHING)),
+    ("every_route_is_throttled", broken(("Resources", "ApiStage", "DependsOn"), [])),
+    ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "EVENTS_PATH"), "events")),
+    ("concurrency_is_kept", broken(resource("EventsFunction", "ReservedConcurrentExecutions"), 5)),
+    ("access_logs_have_no_query", broken(resource("ApiStage", "AccessLogSettings", "Format"), "$context.path")),
+    ("the_pipe_is_made_last", broken(("Resources", "ChangesPipe", "DependsOn"), "ChangesBus")),
+    ("the_pipe_is_made_last", broken(("Resources", "ChangesPipe", "Condition"), NOTHING)),
     ("every_log_group_forgets", broken(resource("DoctorLogs", "RetentionInDays"), NOTHING)),
     (
         "the_pipe_shows_no_tokens",
@@ -1267,7 +1375,7 @@ MUTATIONS = [
     ("every_parameter_output_and_alarm", broken(("Outputs", "UnheardOf"), {"Description": "x", "Value": "y"})),
     (
         "names_fit_for_stack_names",
-        broken(resource("ChangesPipe", "Name"), {"Fn::Sub": "${AWS::StackName}-changes-pipe"}),
+        broken(resource("Schedules", "Name"), {"Fn::Sub": "${AWS::StackName}-schedule-group"}),
     ),
     ("the_template_is_far_from", lambda t: t["Resources"].update({f"R{i}": {"Type": "X"} for i in range(250)})),
     (

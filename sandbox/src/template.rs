@@ -49,22 +49,37 @@ pub fn timeout(function: &str) -> Duration {
     Duration::from_secs(seconds.expect("the template gives every function a timeout"))
 }
 
-/// The routes that lead to a function: method and path.
+/// The routes that lead to a function: method and path. Without the digits of the stack's id: there is no stack here.
 pub fn routes(function: &str) -> Vec<(String, String)> {
-    let properties = properties(function);
-    let events = properties["Events"].as_object().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    events
-        .filter(|(_, event)| event["Type"] == "HttpApi")
-        .map(|(_, event)| (text(&event["Properties"]["Method"]), text(&event["Properties"]["Path"])))
+    let target = format!("integrations/${{{}Integration}}", function.trim_end_matches("Function"));
+    let resources = resources().as_hash().expect("resources");
+    let routes =
+        resources.values().filter(|resource| resource["Type"].as_str() == Some("AWS::ApiGatewayV2::Route"));
+    let routes = routes.map(|resource| &resource["Properties"]);
+    routes
+        .filter(|route| route["Target"].as_str() == Some(&target))
+        .map(|route| {
+            let key = &route["RouteKey"];
+            let key = key
+                .as_str()
+                .or_else(|| key[0].as_str())
+                .expect("a route has a key")
+                .replace("/${Digits}", "");
+            let (method, path) = key.split_once(' ').expect("a method and a path");
+            (method.to_owned(), path.to_owned())
+        })
         .collect()
 }
 
-fn properties(resource: &str) -> Value {
+fn resources() -> &'static Yaml {
     // Reading all of it takes longer than everything else that a sandbox does at its start.
     static DOCUMENTS: LazyLock<Vec<Yaml>> =
         LazyLock::new(|| YamlLoader::load_from_str(TEMPLATE).expect("the template is YAML"));
-    let properties = &DOCUMENTS[0]["Resources"][resource]["Properties"];
+    &DOCUMENTS[0]["Resources"]
+}
+
+fn properties(resource: &str) -> Value {
+    let properties = &resources()[resource]["Properties"];
     assert!(!properties.is_badvalue(), "the template has no resource {resource}");
     to_json(properties)
 }

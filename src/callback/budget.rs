@@ -15,6 +15,14 @@ use crate::time::Timestamp;
 /// How long a visit without an allowance waits for the push, which is signed and brings the same grant.
 const WAIT_FOR_PUSH: Duration = Duration::from_secs(3);
 
+/// How long a visit may take while WeChat is silent: many that wait for as long as they can would leave no room for others.
+const WHILE_SILENT: Duration = Duration::from_secs(8);
+
+/// How long a visit may take: less while WeChat is silent. What is not finished by then stays pending.
+pub(super) fn patience(app: &App, deadline: Deadline) -> Deadline {
+    if app.services.component.wechat_is_silent() { deadline.within(WHILE_SILENT) } else { deadline }
+}
+
 /// What is left of it, in this instance and for all.
 #[derive(Debug)]
 pub(super) struct Budget {

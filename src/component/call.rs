@@ -1,5 +1,6 @@
 //! A call that carries the component token, and what is said of it when it fails.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Component, ComponentError};
@@ -12,6 +13,9 @@ pub(super) const MOST_TRIES: u32 = 3;
 
 /// A call with less time would be cut off, and nobody would know whether it took effect.
 const SHORTEST: Duration = Duration::from_millis(200);
+
+/// After how many requests without an answer WeChat counts as silent.
+const SILENT: u32 = 2;
 
 /// What a call that carries the component token brought.
 #[derive(Clone, Debug)]
@@ -87,7 +91,9 @@ impl Component {
                 let cause = Cause::Call(CallError::Unreachable("no time left for a call"));
                 return Err(CallFailure { cause, maybe_taken_effect });
             }
-            let error = match request(token.clone(), deadline.remaining()).await {
+            let answer = request(token.clone(), deadline.remaining()).await;
+            self.note_silence(answer.as_ref().err());
+            let error = match answer {
                 Ok(answer) => return Ok(Called { answer, token, maybe_twice: maybe_taken_effect }),
                 Err(error) => error,
             };
@@ -110,6 +116,23 @@ impl Component {
             }
             tracing::info!(errcode = error.errcode().get(), rid = error.rid(), tries, "tried again: {error}");
             tries += 1;
+        }
+    }
+}
+
+impl Component {
+    /// Whether WeChat has left the last requests of this instance without an answer. Then a visitor should not be
+    /// kept waiting for the next one as long as there is time.
+    pub(crate) fn wechat_is_silent(&self) -> bool {
+        self.unanswered.load(Relaxed) >= SILENT
+    }
+
+    fn note_silence(&self, error: Option<&CallError>) {
+        match error {
+            Some(CallError::Unreachable(_) | CallError::Untrusted(_) | CallError::Lost(_)) => {
+                self.unanswered.fetch_add(1, Relaxed);
+            }
+            _ => self.unanswered.store(0, Relaxed),
         }
     }
 }

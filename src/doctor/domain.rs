@@ -5,7 +5,9 @@ use lambda_http::http::{Method, StatusCode};
 use reqwest::Url;
 
 use super::{Check, bounded};
+use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::http::untrusted;
 use crate::page::content_security_policy;
 
 const LAUNCH_PAGE: &str = "launch_page";
@@ -13,8 +15,8 @@ const CALLBACK: &str = "callback";
 const EVENTS_URL: &str = "events_url";
 
 /// One check of each address, by requests that spend nothing.
-pub(super) async fn checks(http: &reqwest::Client, base_url: Option<&Url>, deadline: Deadline) -> [Check; 3] {
-    let Some(base_url) = base_url else {
+pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: Deadline) -> [Check; 3] {
+    let Some(base_url) = &config.public_base_url else {
         return [LAUNCH_PAGE, CALLBACK, EVENTS_URL].map(|name| {
             let detail =
                 "not checked: PUBLIC_BASE_URL is not set, and nothing else tells this function its address";
@@ -22,8 +24,8 @@ pub(super) async fn checks(http: &reqwest::Client, base_url: Option<&Url>, deadl
         });
     };
     let host = base_url.host_str().unwrap_or_default();
-    let path = |path| base_url.join(path).expect("an origin takes any path");
-    let (authorize, redirect, events) = (path("authorize"), path("callback"), path("events"));
+    let path = |path: &str| base_url.join(path).expect("an origin takes any path");
+    let (authorize, redirect, events) = (path("authorize"), path("callback"), path(&config.events_path));
     let (launch_page, callback, events_url) = tokio::join!(
         bounded(LAUNCH_PAGE, deadline, async {
             let found = ask(http, Method::HEAD, &authorize).await;
@@ -55,14 +57,35 @@ struct Found {
     is_empty: bool,
 }
 
-async fn ask(http: &reqwest::Client, method: Method, url: &Url) -> Result<Found, String> {
+/// Why an address is not as it should be, and what to do.
+struct Wrong {
+    why: String,
+    fix: &'static str,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        let fix = "let the domain of PublicBaseUrl lead to this API: its DNS record, its certificate and its API \
+                   mapping, without a redirect or a path in between; or leave PublicBaseUrl empty and use the API's \
+                   own domain";
+        Self { why, fix }
+    }
+}
+
+async fn ask(http: &reqwest::Client, method: Method, url: &Url) -> Result<Found, Wrong> {
     if url.scheme() != "https" && !matches!(url.host_str(), Some("127.0.0.1" | "localhost")) {
-        return Err("the address is not https, and WeChat takes no other".to_owned());
+        return Err("the address is not https, and WeChat takes no other".to_owned().into());
     }
     // Without reqwest's own words: they repeat the URL.
-    let lost = |error: reqwest::Error| {
-        let why = if error.is_timeout() { "no answer in time" } else { "no connection" };
-        format!("{why}: the name does not resolve, nobody listens, or the certificate is not valid for it")
+    let lost = |error: reqwest::Error| match untrusted(&error) {
+        Some(why) => Wrong {
+            why: why.to_owned(),
+            fix: "the network is as it should be: give the domain a certificate that names it, is valid today and comes \
+                  from an authority that browsers know, with CertificateArn, or with HostedZoneId one that the stack \
+                  makes; with a proxy in front, there",
+        },
+        None if error.is_timeout() => "no answer in time: nobody listens there".to_owned().into(),
+        None => "no connection: the name does not resolve, or nobody listens".to_owned().into(),
     };
     let response = http.request(method, url.clone()).send().await.map_err(lost)?;
     let policy = response.headers().get(CONTENT_SECURITY_POLICY);
@@ -72,40 +95,38 @@ async fn ask(http: &reqwest::Client, method: Method, url: &Url) -> Result<Found,
     Ok(Found { status, has_policy, is_empty })
 }
 
-fn is_page(found: Found) -> Result<(), String> {
+fn is_page(found: Found) -> Result<(), Wrong> {
     match found {
         Found { status: StatusCode::OK, has_policy: true, .. } => Ok(()),
         Found { status, .. } if status.is_redirection() => {
-            Err(format!("HTTP {}: it redirects elsewhere", status.as_u16()))
+            Err(format!("HTTP {}: it redirects elsewhere", status.as_u16()).into())
         }
         Found { status, .. } => {
-            Err(format!("HTTP {}, and not from this version of the stack", status.as_u16()))
+            Err(format!("HTTP {}, and not from this version of the stack", status.as_u16()).into())
         }
     }
 }
 
 /// `events` refuses what is no push without a word; API Gateway's refusals have a body.
-fn is_events(found: Found) -> Result<(), String> {
+fn is_events(found: Found) -> Result<(), Wrong> {
     match found {
         Found { status: StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN, is_empty: true, .. } => Ok(()),
         Found { status, .. } if status.is_redirection() => {
-            Err(format!("HTTP {}: it redirects elsewhere, and WeChat does not follow", status.as_u16()))
+            Err(format!("HTTP {}: it redirects elsewhere, and WeChat does not follow", status.as_u16())
+                .into())
         }
         Found { status: StatusCode::INTERNAL_SERVER_ERROR, is_empty: true, .. } => {
-            Err("HTTP 500: events cannot read the secret".to_owned())
+            Err("HTTP 500: events cannot read the secret".to_owned().into())
         }
-        Found { status, .. } => Err(format!("HTTP {}, and not from events", status.as_u16())),
+        Found { status, .. } => Err(format!("HTTP {}, and not from events", status.as_u16()).into()),
     }
 }
 
-fn conclude(name: &'static str, url: &Url, found: Result<(), String>, console: &str) -> Check {
+fn conclude(name: &'static str, url: &Url, found: Result<(), Wrong>, console: &str) -> Check {
     match found {
         Ok(()) => Check::good(name, format!("{url} leads here; {console}")),
-        Err(why) => Check::bad(
-            name,
-            format!("{url} does not answer as it should: {why}"),
-            "let the domain of PublicBaseUrl lead to this API: its DNS record, its certificate and its API mapping, \
-             without a redirect or a path in between; or leave PublicBaseUrl empty and use the API's own domain",
-        ),
+        Err(Wrong { why, fix }) => {
+            Check::bad(name, format!("{url} does not answer as it should: {why}"), fix)
+        }
     }
 }

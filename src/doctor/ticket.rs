@@ -23,7 +23,8 @@ async fn newest(services: &Services, config: &Config) -> Check {
         Err(error) => return Check::unread(TICKET, &error),
     };
     let base = config.public_base_url.as_ref().map(|url| url.origin().ascii_serialization());
-    let events_url = format!("{}/events", base.as_deref().unwrap_or("the API's origin, with the path "));
+    let base = base.as_deref().unwrap_or("the API's origin, with the path ");
+    let events_url = format!("{base}/{}", config.events_path);
     let fix = format!(
         "set the authorization event URL (授权事件接收URL) in WeChat's console to {events_url}, in the live version \
          too (全网发布), and compare 消息校验Token and 消息加解密Key with the secret: the log of events says what is \

@@ -95,6 +95,10 @@ fn wechat(probe: &Result<ApiAnswer, CallError>) -> Check {
         CallError::Unreadable { .. } => {
             "check WECHAT_API_BASE_URL: something other than WeChat's API answers there, such as a proxy"
         }
+        CallError::Untrusted(_) => {
+            "check WECHAT_API_BASE_URL: the network leads there, and what answers cannot show to be that host, such as a \
+             proxy that opens TLS connections"
+        }
         _ => {
             "check WECHAT_API_BASE_URL and the path to it: a VPC needs private subnets with a route to a NAT gateway, \
              and a security group that lets HTTPS out"

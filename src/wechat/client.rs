@@ -16,6 +16,7 @@ use super::{
     RefreshedToken,
 };
 use crate::address::below;
+use crate::http::untrusted;
 use crate::metric;
 
 pub(crate) use openapi::{ApiAnswer, Quota, Quotas};
@@ -251,7 +252,9 @@ fn measure<T>(answer: &Result<T, CallError>) {
 
 /// What happened on the way, without reqwest's own words: they repeat the URL and the token in it.
 fn transport_error(error: reqwest::Error) -> CallError {
-    if error.is_connect() {
+    if let Some(why) = untrusted(&error) {
+        CallError::Untrusted(why)
+    } else if error.is_connect() {
         CallError::Unreachable(if error.is_timeout() { "connecting took too long" } else { "no connection" })
     } else if error.is_timeout() {
         CallError::Lost("no answer in time")

@@ -24,6 +24,9 @@ pub enum CallError {
     /// The request was never sent.
     #[error("wechat cannot be reached: {0}")]
     Unreachable(&'static str),
+    /// Somebody answered who cannot show to be WeChat, so the request was never sent.
+    #[error("wechat cannot be reached: {0}")]
+    Untrusted(&'static str),
     /// The request may have been sent, and no whole answer came back.
     #[error("wechat's answer was lost: {0}")]
     Lost(&'static str),
@@ -34,13 +37,15 @@ impl CallError {
     pub fn class(&self) -> Class {
         match self {
             Self::Refused(refusal) => refusal.class(),
-            Self::Unreadable { .. } | Self::Unreachable(_) | Self::Lost(_) => Class::Busy,
+            Self::Unreadable { .. } | Self::Unreachable(_) | Self::Untrusted(_) | Self::Lost(_) => {
+                Class::Busy
+            }
         }
     }
 
     /// Whether WeChat may have done what it was asked to do.
     pub fn may_have_taken_effect(&self) -> bool {
-        !matches!(self, Self::Unreachable(_)) && self.class() == Class::Busy
+        !matches!(self, Self::Unreachable(_) | Self::Untrusted(_)) && self.class() == Class::Busy
     }
 
     /// The errcode, [`Errcode::NONE`] where there is none.
@@ -68,6 +73,9 @@ impl CallError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.class().advice(),
+            Self::Untrusted(_) => {
+                "check WECHAT_API_BASE_URL, and the path to it for a proxy that opens TLS connections"
+            }
             _ => "retried; if it lasts, check the network path to WECHAT_API_BASE_URL",
         }
     }

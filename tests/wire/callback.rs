@@ -14,6 +14,7 @@ fn check(answer: &Answer, status: u16, phrase: &str) {
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert!(answer.header("strict-transport-security").starts_with("max-age="));
     assert_eq!(answer.header("x-frame-options"), "DENY");
     assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
     assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));

@@ -37,6 +37,7 @@ impl Scene {
     async fn report(&self, sandbox: &Sandbox) -> Report {
         let report = sandbox.doctor().run(json!({})).await.expect("a report");
         self.assert_clean(&report.to_string(), "the report");
+        assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
         let checks = report["checks"].as_array().expect("checks").clone();
         let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().expect("a name")).collect();
         assert_eq!(names, CHECKS);
@@ -296,6 +297,30 @@ async fn a_domain_that_leads_elsewhere_is_found() {
     // What API Gateway says itself where there is no mapping.
     scene.wechat.on("/events").once(Fault::raw(403, "application/json", r#"{"message":"Forbidden"}"#));
     scene.report(&sandbox).await.assert_finds("events_url", "HTTP 403, and not from events", "API mapping");
+}
+
+#[tokio::test]
+async fn the_path_of_the_pushes_is_the_stack_s_own() {
+    let scene = Scene::new().await;
+    let sandbox = scene.with("PUBLIC_BASE_URL", &scene.wechat.base_url).with("EVENTS_PATH", "events/5ac1");
+    scene.wechat.on("/events/5ac1").once(Fault::raw(400, "text/plain", ""));
+    scene.report(&sandbox).await.assert_ok("events_url", "/events/5ac1 leads here");
+}
+
+#[tokio::test]
+async fn a_certificate_and_a_network_are_told_apart() {
+    let scene = Scene::new().await;
+    // It speaks no TLS.
+    let address = scene.wechat.base_url.replace("http://", "https://");
+    let sandbox = scene.with("PUBLIC_BASE_URL", &address).with("WECHAT_API_BASE_URL", &address);
+    let report = scene.report(&sandbox).await;
+    report.assert_finds("launch_page", "no certificate for this name", "the network is as it should be");
+    report.assert_finds("wechat", "no certificate for this name", "cannot show to be that host");
+    let nowhere = "https://127.0.0.1:1";
+    let sandbox = scene.with("PUBLIC_BASE_URL", nowhere).with("WECHAT_API_BASE_URL", nowhere);
+    let report = scene.report(&sandbox).await;
+    report.assert_finds("launch_page", "no connection", "DNS record");
+    report.assert_finds("wechat", "no connection", "NAT gateway");
 }
 
 #[tokio::test]

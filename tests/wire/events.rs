@@ -18,6 +18,10 @@ impl Scene {
 #[track_caller]
 fn check_success(answer: &Answer) {
     assert_eq!((answer.status, answer.body.as_str()), (200, "success"));
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("x-content-type-options")),
+        ("no-store", "nosniff")
+    );
 }
 
 #[track_caller]

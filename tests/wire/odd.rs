@@ -128,6 +128,28 @@ async fn an_exchange_that_takes_six_seconds_is_waited_for() {
 }
 
 #[tokio::test]
+async fn after_wechat_was_silent_twice_a_visit_does_not_wait_as_long_as_it_could() {
+    let scene = Scene::new().await;
+    let exchange = scene.wechat.on("api_query_auth");
+    let instance = scene.callback();
+    exchange.once(Fault::ResetBefore);
+    exchange.once(Fault::ResetBefore);
+    exchange.once(Fault::ResetBefore);
+    assert_eq!(scene.visit(&instance, &scene.consent()).await.status, 202);
+    // A patient visit sees this answer: another instance has heard no silence.
+    exchange.once(Fault::DelayAfter(Duration::from_secs(6)));
+    exchange.once(Fault::DelayAfter(Duration::from_secs(6)));
+    let (redirect, another) = (scene.consent(), scene.consent());
+    let other = scene.callback();
+    let (impatient, patient) = tokio::join!(scene.visit(&instance, &redirect), scene.visit(&other, &another));
+    assert_eq!((impatient.status, patient.status), (202, 200));
+    // One answer, and WeChat is waited for again.
+    assert_eq!(scene.visit(&instance, &scene.consent()).await.status, 200);
+    exchange.once(Fault::DelayAfter(Duration::from_secs(6)));
+    assert_eq!(scene.visit(&instance, &scene.consent()).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_token_with_a_short_life_is_not_replaced_all_the_time() {
     let scene = Scene::new().await;
     scene.visit(&scene.authorize(), "/authorize").await;
