@@ -909,7 +909,7 @@ METRICS = {
     "Redirects": ("Evidence", {"browser", "launch", "visitor", "bare", "refused"}),
     "Unvouched": ("Result", {"over_budget"}),
     "WechatCalls": ("Answer", {"given", "refused", "none"}),
-    "Refusals": ("Errcode", {"61004", "45009"}),
+    "Refusals": ("Errcode", {"61004", "45009", "40001"}),
     "ExchangeLatency": None,
     "PageLatency": ("Page", {"authorize", "callback"}),
     "Refreshes": ("Result", {"refreshed", "failed", "revoked"}),
@@ -951,11 +951,28 @@ def is_emitted(namespace, metric, dimensions):
             and dimensions.get("QueueName") in queues
             and len(dimensions) == 1
         )
-    return False
+    if namespace == "AWS/DynamoDB":
+        tables = {"${AuthorizersTable}", "${PlatformTable}"}
+        operations = {"GetItem", "UpdateItem", "TransactWriteItems"} if metric == "SystemErrors" else {None}
+        known = {"ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"}
+        return (
+            metric in known and dimensions["TableName"] in tables and dimensions.get("Operation") in operations
+        )
+    others = {
+        ("AWS/EventBridge/Pipes", "ExecutionFailed"): {"PipeName": "wechat-authorizer-changes"},
+        ("AWS/Scheduler", "TargetErrorCount"): {"ScheduleGroup": "${Schedules}"},
+    }
+    return others.get((namespace, metric)) == dimensions
 
 
-def metric_of(alarm):
-    return alarm["Namespace"], alarm["MetricName"], {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
+def metrics_of(alarm):
+    """What an alarm looks at: one metric, or the sum of some."""
+    found = [alarm]
+    if "Metrics" in alarm:
+        sums = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+        assert sums == ["SUM(METRICS())"], sums
+        found = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+    return [(m["Namespace"], m["MetricName"], {d["Name"]: d["Value"] for d in m["Dimensions"]}) for m in found]
 
 
 # What must not happen unseen: alarm to what it looks at.
@@ -967,11 +984,24 @@ WATCHED = {
     "PendingAlarm": "OldestPending",
     "UnexchangedAlarm": "Unexchanged",
     "AllowListAlarm": "Refusals 61004",
+    "TokenRefusedAlarm": "Refusals 40001",
     "QuotaAlarm": "Refusals 45009",
     **{f"QuotaUsed{name}Alarm": f"QuotaUsed {endpoint}" for endpoint, name in ENDPOINTS.items()},
     "FailuresAlarm": "5xx ${Api}",
     **{f"{name}ErrorsAlarm": f"Errors ${{{name}Function}}" for name in FUNCTIONS},
     **{f"{name}ThrottlesAlarm": f"Throttles ${{{name}Function}}" for name in FUNCTIONS},
+    # The others may use up their time.
+    **{f"{name}SlowAlarm": f"Duration ${{{name}Function}}" for name in FUNCTIONS if name not in ("Reconcile", "Doctor")},
+    "TableThrottlesAlarm": ", ".join(
+        f"{kind}ThrottleEvents ${{{table}Table}}" for table in ("Authorizers", "Platform") for kind in ("Read", "Write")
+    ),
+    "TableErrorsAlarm": ", ".join(
+        f"SystemErrors ${{{table}Table}} {operation}"
+        for table in ("Authorizers", "Platform")
+        for operation in ("GetItem", "UpdateItem", "TransactWriteItems")
+    ),
+    "ChangesPipeAlarm": "ExecutionFailed wechat-authorizer-changes",
+    "SchedulesAlarm": "TargetErrorCount ${Schedules}",
     "FailedRunsAlarm": "ApproximateNumberOfMessagesVisible ${FailedRuns.QueueName}",
     "UnpublishedChangesAlarm": "ApproximateNumberOfMessagesVisible ${UnpublishedChanges.QueueName}",
 }
@@ -999,9 +1029,10 @@ class Watching(unittest.TestCase):
     def test_what_must_not_happen_unseen_has_an_alarm(self):
         watched = {}
         for name, alarm in Stack().of("AWS::CloudWatch::Alarm").items():
-            _, metric, dimensions = metric_of(alarm)
-            of = [value for value in dimensions.values() if value != APPID]
-            watched[name] = " ".join([metric, *of])
+            watched[name] = ", ".join(
+                " ".join([metric, *(value for value in dimensions.values() if value != APPID)])
+                for _, metric, dimensions in metrics_of(alarm)
+            )
         self.assertEqual(watched, WATCHED)
 
     def test_alarms_sound_at_the_number_that_the_readme_has(self):
@@ -1013,6 +1044,16 @@ class Watching(unittest.TestCase):
             self.assertEqual(alarm["Threshold"], threshold, name)
             self.assertEqual(alarm["Period"], 3600, name)
 
+    def test_a_slow_function_is_noticed_before_it_is_out_of_time(self):
+        stack = Stack()
+        alarms = stack.of("AWS::CloudWatch::Alarm")
+        for name, alarm in alarms.items():
+            if name.endswith("SlowAlarm"):
+                timeout = 1000 * stack.resources[name.replace("SlowAlarm", "Function")]["Properties"]["Timeout"]
+                # WeChat waits five seconds for the answer to a push.
+                limit = 5000 if name == "EventsSlowAlarm" else timeout
+                self.assertTrue(limit * 0.75 <= int(alarm["Threshold"]) < limit, name)
+
     def test_every_alarm_and_graph_is_of_a_metric_that_is_emitted(self):
         source = (ROOT / "src" / "metric.rs").read_text(encoding="utf-8")
         emitted = re.findall(r'(?:counter|histogram)!\("(\w+)"(?:, "(\w+)" =>)?', source)
@@ -1020,7 +1061,8 @@ class Watching(unittest.TestCase):
         self.assertEqual(dict(emitted), labels)
         stack = Stack()
         for name, alarm in stack.of("AWS::CloudWatch::Alarm").items():
-            self.assertTrue(is_emitted(*metric_of(alarm)), name)
+            for metric in metrics_of(alarm):
+                self.assertTrue(is_emitted(*metric), (name, metric))
         for widget in widgets(stack):
             for metric in graphed(widget):
                 self.assertTrue(is_emitted(*metric), (widget["properties"]["title"], metric))
@@ -1357,6 +1399,8 @@ MUTATIONS = [
         "what_must_not_happen_unseen",
         broken(resource("QuotaUsedQueryAuthAlarm", "Dimensions", 1, "Value"), "api_authorizer_token"),
     ),
+    ("a_slow_function_is_noticed", broken(resource("TokenSlowAlarm", "Threshold"), 15000)),
+    ("every_alarm_and_graph", broken(resource("SchedulesAlarm", "Dimensions", 0, "Value"), "default")),
     ("alarms_sound_at_the_number", broken(resource("QuotaUsedQueryAuthAlarm", "Threshold"), 90)),
     ("every_alarm_and_graph", dashboard('"Evidence", "browser"', '"State", "browser"')),
     ("every_alarm_and_graph", broken(resource("AllowListAlarm", "Dimensions", 1, "Name"), "Code")),
