@@ -42,11 +42,15 @@ def deploy(stack):
     stack.deploy()
     expect(stack.status == "CREATE_COMPLETE", "sam deploy creates the stack", stack.status)
     routes = stack.routes()
-    pushes = f"/events/{stack.stack_id.split('/')[-1].replace('-', '')}"
-    expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", f"POST {pushes}"]
+    digits = stack.stack_id.split("/")[-1].replace("-", "")
+    pushes, messages = f"/events/{digits}", f"/messages/{digits}/"
+    expected = ["GET /authorize", "GET /callback", "HEAD /authorize", "HEAD /callback", f"POST {pushes}",
+                f"POST {messages}{{appid}}"]
     expect(routes == expected, f"its API routes {', '.join(routes)}")
     expect(stack.outputs["EventsUrl"].endswith(pushes) and stack.api("POST", "/events").status == 404,
            "WeChat is told a path with the digits of the stack's id, and without them there is no route")
+    expect(stack.outputs["MessagesUrl"].endswith(f"{messages}$APPID$")
+           and stack.api("POST", "/messages/wx1").status == 404, "and so for the messages of the accounts' users")
     stack.finish_tables()
     stack.start_wechat()
 
@@ -264,12 +268,36 @@ def give_tokens(stack):
     expect(answer["authorizer_access_token"] == record["authorizer_access_token"], "it is the record's token")
     stack.press("stale", account=ACCOUNT)
     refused = answer["authorizer_access_token"]
+    # A younger one is not replaced.
+    time.sleep(max(0, int(record["refreshed_at"]) + 61 - time.time()))
     answer = stack.invoke("TokenFunction", {"authorizer_appid": ACCOUNT, "rejected_access_token": refused})
     stack.secrets.add(answer["authorizer_access_token"])
     call = "/cgi-bin/user/get?" + urllib.parse.urlencode({"access_token": answer["authorizer_access_token"]})
     called = json.loads(request("GET", stack.wechat_address, call).body)
     expect(answer["authorizer_access_token"] != refused and called.get("total") == 0,
            "for a token that WeChat has refused it gives another, which WeChat accepts", called.get("errcode"))
+
+
+def share_the_identity(stack):
+    """What the platform has once, and its other services need."""
+    stored = stack.platform_item("component_token#")
+    answer = stack.invoke("ComponentTokenFunction", {})
+    stack.secrets.add(answer["component_access_token"])
+    expect(answer == {"component_appid": COMPONENT_APPID, "component_access_token": stored["component_access_token"],
+                      "component_access_token_expires_at": int(stored["access_token_expires_at"])},
+           "component_token gives the stored component token", sorted(answer))
+    answer = stack.invoke("ComponentTokenFunction", {"rejected_component_access_token": "not the stored one"})
+    expect(answer["component_access_token"] == stored["component_access_token"],
+           "a rejected token that is not the stored one makes no other")
+    stack.press("release-check")
+    checked = stack.wechat.wait_for(r"^wechat +全网发布检测 .*小程序：取消授权")
+    lines = [line for line in stack.wechat.printed().splitlines() if "全网发布检测" in line]
+    expect(checked and len(lines) == 9 and not any("未通过" in line for line in lines),
+           "WeChat's release check passes, with all its items", lines)
+    pushes = stack.items("PushesTableName")
+    expect({push["detail_type"] for push in pushes} == {"message.text", "message.event"}
+           and not any("@@@" in push["fields"] for push in pushes),
+           "its messages wait to be published, without the code", sorted({push["detail_type"] for push in pushes}))
 
 
 def denied(call):
@@ -299,8 +327,15 @@ def keep_services_apart(stack):
     token = {"authorizer_appid": ACCOUNT}
     expect(can_invoke(stack, credentials, "TokenFunction", token)
            and not can_invoke(stack, credentials, "LaunchFunction", {})
+           and not can_invoke(stack, credentials, "ComponentTokenFunction", {})
            and not can_invoke(stack, credentials, "ReconcileFunction", {}),
-           "it can invoke token and nothing else: it cannot begin a launch")
+           "it can invoke token and nothing else: it cannot begin a launch, and gets no component token")
+
+    credentials = user_with(stack, "login", "InvokeComponentTokenPolicyArn")
+    expect(can_invoke(stack, credentials, "ComponentTokenFunction", {})
+           and not can_invoke(stack, credentials, "TokenFunction", token)
+           and denied(lambda: stack.table("PlatformTableName", **credentials).scan()),
+           "a service with the policy for the component token can invoke component_token and nothing else")
 
     credentials = user_with(stack, "site", "InvokeLaunchPolicyArn")
     expect(can_invoke(stack, credentials, "LaunchFunction", {})
@@ -509,7 +544,7 @@ def prove():
     port = free_port(4)
     with_stack(Deployment(port, port + 1), [
         deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, authorize_as_visitor, measure,
-        give_tokens, keep_services_apart, need_the_policy, refresh, reconcile,
+        give_tokens, share_the_identity, keep_services_apart, need_the_policy, refresh, reconcile,
         lambda stack: examine(stack, ready=True),
         operate, revoke, run_by_schedule, keep_secrets, update, delete,
     ])

@@ -27,6 +27,10 @@ use crate::wechat::{CallError, Class, Client, ComponentAccessToken, USABLE, rene
 /// How long minting may take, with its retries.
 const MINTING: Duration = Duration::from_secs(20);
 
+/// A token that a service rejects is replaced only if it is at least this old: a service that rejects every token must not
+/// use up the day's quota.
+pub(crate) const REPLACEABLE_AFTER: Duration = Duration::from_mins(1);
+
 /// How much a token that lives as long must have left.
 type Margin = fn(Duration) -> Duration;
 
@@ -60,6 +64,9 @@ pub(crate) enum ComponentError {
     /// Somebody else has been minting for longer than there was time to wait.
     #[error("the component token is being minted elsewhere")]
     Contended,
+    /// A service says that WeChat refuses a token that was minted just now.
+    #[error("a service rejects a component token that is less than a minute old")]
+    JustMinted,
 }
 
 impl ComponentError {
@@ -82,16 +89,38 @@ impl Component {
     /// The token if it is at hand: in memory or in the table, with life enough left.
     pub(crate) async fn peek(&self) -> Option<ComponentAccessToken> {
         if let Some(token) = self.remembered(None, renewed_before).await {
-            return Some(token);
+            return Some(value(token));
         }
         let stored = self.store.component_token().await.ok()??;
         self.has_life(&stored, renewed_before).then_some(())?;
-        Some(self.remember(stored).await)
+        Some(value(self.remember(stored).await))
     }
 
     /// The token: from memory, from the table, or minted.
     pub(crate) async fn token(&self, deadline: Deadline) -> Result<ComponentAccessToken, ComponentError> {
-        self.obtain(None, renewed_before, deadline).await
+        self.obtain(None, renewed_before, deadline).await.map(value)
+    }
+
+    /// The token as it is stored, for a service, in place of one that WeChat refused to the service. One that is less
+    /// than [`REPLACEABLE_AFTER`] old is not replaced.
+    pub(crate) async fn stored(
+        &self,
+        rejected: Option<&ComponentAccessToken>,
+        deadline: Deadline,
+    ) -> Result<StoredToken, ComponentError> {
+        let stored = self.store.component_token().await?;
+        if let Some(stored) = stored {
+            let is_rejected = !differs(&stored, rejected);
+            if is_rejected && self.clock.now().since(stored.minted_at) < REPLACEABLE_AFTER {
+                return Err(ComponentError::JustMinted);
+            }
+            if !is_rejected && self.has_life(&stored, renewed_before) {
+                return Ok(stored);
+            }
+        }
+        // What this instance remembers may be older than what is stored.
+        *self.memory.lock().await = None;
+        self.obtain(rejected, renewed_before, deadline).await
     }
 
     /// Renews the token a little before anybody else would have to wait for that.
@@ -115,7 +144,7 @@ impl Component {
         *self.memory.lock().await = None;
         let stored = self.store.component_token().await?;
         let replaced = stored.as_ref().map(|token| &token.component_access_token);
-        self.obtain(replaced, renewed_before, deadline).await
+        self.obtain(replaced, renewed_before, deadline).await.map(value)
     }
 
     /// The token in place of one that WeChat has just refused.
@@ -124,7 +153,7 @@ impl Component {
         refused: &ComponentAccessToken,
         deadline: Deadline,
     ) -> Result<ComponentAccessToken, ComponentError> {
-        self.obtain(Some(refused), renewed_before, deadline).await
+        self.obtain(Some(refused), renewed_before, deadline).await.map(value)
     }
 
     /// The token, with at least `margin` left and other than `refused`.
@@ -133,7 +162,7 @@ impl Component {
         refused: Option<&ComponentAccessToken>,
         margin: Margin,
         deadline: Deadline,
-    ) -> Result<ComponentAccessToken, ComponentError> {
+    ) -> Result<StoredToken, ComponentError> {
         if let Some(token) = self.remembered(refused, margin).await {
             return Ok(token);
         }
@@ -155,13 +184,13 @@ impl Component {
                     (Ok(token), _) => Ok(self.remember(token).await),
                     (Err(error), Some(token)) => {
                         report(&error);
-                        Ok(token.component_access_token)
+                        Ok(token)
                     }
                     (Err(error), None) => Err(error),
                 };
             }
             if let Some(token) = usable {
-                return Ok(token.component_access_token);
+                return Ok(token);
             }
             tries += 1;
             if !deadline.pause(backoff(tries.min(2))).await {
@@ -174,22 +203,24 @@ impl Component {
         &self,
         refused: Option<&ComponentAccessToken>,
         margin: Margin,
-    ) -> Option<ComponentAccessToken> {
+    ) -> Option<StoredToken> {
         let memory = self.memory.lock().await;
-        let token = memory.as_ref().filter(|token| differs(token, refused))?;
-        self.has_life(token, margin).then(|| token.component_access_token.clone())
+        memory.clone().filter(|token| differs(token, refused) && self.has_life(token, margin))
     }
 
-    async fn remember(&self, token: StoredToken) -> ComponentAccessToken {
-        let value = token.component_access_token.clone();
-        *self.memory.lock().await = Some(token);
-        value
+    async fn remember(&self, token: StoredToken) -> StoredToken {
+        *self.memory.lock().await = Some(token.clone());
+        token
     }
 
     fn has_life(&self, token: &StoredToken, margin: Margin) -> bool {
         let life = token.expires_at.since(token.minted_at);
         token.expires_at.since(self.clock.now()) >= margin(life)
     }
+}
+
+fn value(token: StoredToken) -> ComponentAccessToken {
+    token.component_access_token
 }
 
 fn differs(token: &StoredToken, refused: Option<&ComponentAccessToken>) -> bool {

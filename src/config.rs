@@ -18,6 +18,8 @@ pub struct Config {
     pub authorizers_table: String,
     /// `PLATFORM_TABLE`: the table of the service's private state.
     pub platform_table: String,
+    /// `PUSHES_TABLE`: the table of pushes that are to be published.
+    pub pushes_table: String,
     /// `WECHAT_API_BASE_URL`: where WeChat's API answers.
     pub wechat_api_base_url: Url,
     /// `WECHAT_PC_BASE_URL`: host of the consent page for desktops.
@@ -89,6 +91,7 @@ impl Config {
             component_secret: variables.secret()?,
             authorizers_table: variables.required("AUTHORIZERS_TABLE")?,
             platform_table: variables.required("PLATFORM_TABLE")?,
+            pushes_table: variables.required("PUSHES_TABLE")?,
             wechat_api_base_url: variables.url_or("WECHAT_API_BASE_URL", "https://api.weixin.qq.com")?,
             wechat_pc_base_url: variables.url_or("WECHAT_PC_BASE_URL", "https://mp.weixin.qq.com")?,
             wechat_mobile_base_url: variables
@@ -199,6 +202,7 @@ mod tests {
             ("COMPONENT_SECRET", SECRET),
             ("AUTHORIZERS_TABLE", "authorizers"),
             ("PLATFORM_TABLE", "platform"),
+            ("PUSHES_TABLE", "pushes"),
         ];
         let value = |name: &str| {
             let change = changes.iter().find(|(changed, _)| *changed == name);
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        for name in ["COMPONENT_APPID", "AUTHORIZERS_TABLE", "PLATFORM_TABLE"] {
+        for name in ["COMPONENT_APPID", "AUTHORIZERS_TABLE", "PLATFORM_TABLE", "PUSHES_TABLE"] {
             assert_eq!(config(&[(name, "")]).err(), Some(ConfigError::Missing(name)));
         }
         let error = config(&[("COMPONENT_SECRET", "")]).err();

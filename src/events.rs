@@ -2,28 +2,22 @@
 
 use std::time::Duration;
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Error, Request, RequestExt, Response};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Error, Request, Response};
 
 use crate::authorizer::Authorizers;
 use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::delivery::{self, SUCCESS, publish, refused};
 use crate::evidence::Evidence;
 use crate::exchange::{Exchange, Outcome};
-use crate::metric::Door;
+use crate::metric::{self, Door};
+use crate::outbox::Entry;
 use crate::services::Services;
 use crate::store::{StoreError, Ticket};
 use crate::time::Timestamp;
-use crate::visit::context;
-use crate::wechat::{Appid, Authorized, ComponentSecret, Info, Push, PushError, Signature};
-
-/// The longest body that is read, in bytes. Real pushes have one or two thousand.
-const LONGEST_BODY: usize = 256 * 1024;
-
-/// WeChat waits five seconds for the answer; the rest is for the way there and back.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(4500);
+use crate::wechat::{Appid, Authorized, Info, InfoType, Message, Push, PushError};
 
 /// Time reserved after the exchange for giving back what it held.
 const FOR_ANSWERING: Duration = Duration::from_millis(500);
@@ -48,70 +42,22 @@ impl App {
 
 /// Answers one push: `success` once it is durable, and otherwise a status without a word.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
-    let deadline = Deadline::of(&context(&request)).within(ANSWERED_WITHIN);
-    let received = deadline.limit(receive(app, &request, deadline.reserving(FOR_ANSWERING))).await;
-    let status = match received {
-        Some(Ok(())) => StatusCode::OK,
-        Some(Err(status)) => status,
-        None => {
-            tracing::error!("the push is not stored in time");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    };
-    let body = if status == StatusCode::OK { Body::from("success") } else { Body::Empty };
-    Ok(Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, "text/plain")
-        .header(CACHE_CONTROL, "no-store")
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(body)?)
+    let deadline = delivery::deadline(&request);
+    delivery::answer(deadline, receive(app, &request, deadline.reserving(FOR_ANSWERING))).await
 }
 
 /// Verifies the push and stores what it says. The error is the status of a push that is not stored.
-async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<(), StatusCode> {
-    if request.method() != Method::POST {
-        return Err(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let body = request.body().as_ref();
-    if body.len() > LONGEST_BODY {
-        tracing::warn!(bytes = body.len(), "push refused: too long");
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let push = open(app, request, body).await?;
-    let (stored, ()) = tokio::join!(store(app, &push, deadline), note_odd_time(app, &push, deadline));
-    stored.map_err(|error| {
-        tracing::error!("the push is not stored: {error}");
-        StatusCode::INTERNAL_SERVER_ERROR
-    })
-}
-
-/// Verifies and decrypts the push: with the secret as it is known, and if that does not fit, with the secret read
-/// again.
-async fn open(app: &App, request: &Request, body: &[u8]) -> Result<Push, StatusCode> {
-    let secret = app.services.secrets.get().await.map_err(|error| {
-        tracing::error!("the push cannot be verified: {error}");
-        StatusCode::INTERNAL_SERVER_ERROR
-    })?;
-    let query = request.query_string_parameters();
-    let signature = Signature {
-        timestamp: query.first("timestamp").unwrap_or_default(),
-        nonce: query.first("nonce").unwrap_or_default(),
-        msg_signature: query.first("msg_signature").unwrap_or_default(),
-    };
-    let open = |secret: &ComponentSecret| Push::open(&signature, body, secret, &app.component_appid);
-    let mut push = open(&secret);
-    if let Err(PushError::BadSignature | PushError::Undecryptable) = push
-        && let Some(newer) = app.services.secrets.get_newer().await
-    {
-        push = open(&newer);
-    }
-    push.map_err(|error| {
-        tracing::warn!("push refused: {error}");
-        match error {
-            PushError::BadSignature => StatusCode::FORBIDDEN,
-            _ => StatusCode::BAD_REQUEST,
+async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<String, StatusCode> {
+    let (message, _) = delivery::open(&app.services, request).await?;
+    let push = Push::read(&message, &app.component_appid).map_err(|error| {
+        if error == PushError::Unstorable {
+            metric::unreadable_push();
         }
-    })
+        refused(error)
+    })?;
+    let (stored, ()) =
+        tokio::join!(store(app, &push, &message, deadline), note_odd_time(app, &push, deadline));
+    stored.map(|()| SUCCESS.to_owned())
 }
 
 /// Says and notes that the push tells a time which cannot be, if it does and is of a kind whose time counts.
@@ -119,9 +65,9 @@ async fn note_odd_time(app: &App, push: &Push, deadline: Deadline) {
     let now = app.services.clock.now();
     let source = match push.info {
         Info::Ticket(_) => "a ticket's push",
-        Info::Authorized(_) => "an authorization's push",
+        Info::Authorized(_) | Info::Registered(_) => "an authorization's push",
         Info::Unauthorized(_) => "a revocation's push",
-        Info::Other(_) => return,
+        Info::Other(_) | Info::Message(_) => return,
     };
     if push.create_time.believable(now).is_none() {
         app.services.note_odd_time(push.create_time, source, now, deadline).await;
@@ -129,28 +75,52 @@ async fn note_odd_time(app: &App, push: &Push, deadline: Deadline) {
 }
 
 /// Stores what the push says.
-async fn store(app: &App, push: &Push, deadline: Deadline) -> Result<(), StoreError> {
-    let Services { store, clock, .. } = &app.services;
-    let now = clock.now();
-    let event_time = push.create_time.at(now);
+async fn store(app: &App, push: &Push, message: &Message, deadline: Deadline) -> Result<(), StatusCode> {
+    let event_time = push.create_time.at(app.services.clock.now());
     match &push.info {
+        Info::Other(info_type) => publish(&app.services, &Entry::of_push(info_type, message), message).await,
+        Info::Registered(authorized) => {
+            let entry = Entry::of_push(&InfoType::new("notify_third_fasteregister"), message);
+            publish(&app.services, &entry, message).await?;
+            match authorized {
+                Some(authorized) => {
+                    authorize(app, authorized, event_time, deadline).await.map_err(not_stored)
+                }
+                None => {
+                    metric::unreadable_push();
+                    tracing::warn!("an account that the platform registered came without a usable code");
+                    Ok(())
+                }
+            }
+        }
+        Info::Message(msg_type) => {
+            tracing::warn!(
+                advice = "set the message and event URL (消息与事件接收URL) in WeChat's console to the output \
+                          MessagesUrl",
+                "a message came to the authorization event URL: published without its account"
+            );
+            publish(&app.services, &Entry::of_message(msg_type, None, message), message).await
+        }
         Info::Ticket(ticket) => {
             let ticket = Ticket { component_verify_ticket: ticket.clone(), create_time: event_time };
-            let newest = store.put_ticket(&ticket, now).await?;
-            tracing::info!(newest, "ticket received");
+            let newest = app.services.store.put_ticket(&ticket, app.services.clock.now()).await;
+            tracing::info!(newest = newest.map_err(not_stored)?, "ticket received");
             Ok(())
         }
-        Info::Authorized(authorized) => authorize(app, authorized, event_time, deadline).await,
+        Info::Authorized(authorized) => {
+            authorize(app, authorized, event_time, deadline).await.map_err(not_stored)
+        }
         Info::Unauthorized(appid) => {
-            let newest = app.authorizers.revoke_pushed(appid, event_time, deadline).await?;
-            tracing::info!(authorizer.appid = %appid, newest, "authorization revoked");
-            Ok(())
-        }
-        Info::Other(info_type) => {
-            tracing::info!(info_type, "ignored push of an unsupported type");
+            let newest = app.authorizers.revoke_pushed(appid, event_time, deadline).await;
+            tracing::info!(authorizer.appid = %appid, newest = newest.map_err(not_stored)?, "authorization revoked");
             Ok(())
         }
     }
+}
+
+fn not_stored(error: StoreError) -> StatusCode {
+    tracing::error!("the push is not stored: {error}");
+    StatusCode::INTERNAL_SERVER_ERROR
 }
 
 /// Claims the code, which makes the push durable, and exchanges it in the time that is left.

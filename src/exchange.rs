@@ -132,7 +132,6 @@ impl Exchange {
     ) -> Result<(ClaimState, Option<ComponentAccessToken>), StoreError> {
         let waiting = writing.within(WAIT_FOR_TWIN);
         let mut lease = Lease::take(self.services.clock.now(), writing.remaining());
-        let mut tries = 0;
         loop {
             let now = self.services.clock.now();
             lease = lease.again(now, writing.remaining());
@@ -150,8 +149,7 @@ impl Exchange {
                 ClaimState::Running => {}
                 _ => return Ok((state, token)),
             }
-            tries += 1;
-            if !waiting.pause(backoff(tries)).await {
+            if !waiting.pause(backoff(1)).await {
                 return Ok((state, token));
             }
         }

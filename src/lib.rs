@@ -21,17 +21,22 @@
 
 pub mod authorize;
 pub mod callback;
+pub mod component_token;
 pub mod doctor;
 pub mod events;
 pub mod launch;
+pub mod messages;
 pub mod reconcile;
 pub mod refresh;
 pub mod token;
 
 pub(crate) mod authorizer;
 pub(crate) mod component;
+pub(crate) mod delivery;
 pub(crate) mod exchange;
 pub(crate) mod launches;
+pub(crate) mod outbox;
+pub(crate) mod release_check;
 
 pub(crate) mod store;
 pub mod wechat;

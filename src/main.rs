@@ -10,10 +10,13 @@ use wechat_authorizer::metric::Metrics;
 use wechat_authorizer::runner::{run_http, run_json};
 use wechat_authorizer::services::Services;
 use wechat_authorizer::time::Clock;
-use wechat_authorizer::{authorize, callback, doctor, events, http, launch, log, reconcile, refresh, token};
+use wechat_authorizer::{
+    authorize, callback, component_token, doctor, events, http, launch, log, messages, reconcile, refresh,
+    token,
+};
 
 const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, \
-                           doctor, events, launch, reconcile, refresh or token";
+                           component_token, doctor, events, launch, messages, reconcile, refresh or token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -54,6 +57,10 @@ async fn run(config: &Config) -> Result<(), Error> {
             let app = callback::App::new(config, services);
             run_http(metrics, |request| callback::handle(&app, request)).await
         }
+        "component_token" => {
+            let app = component_token::App::new(config, services);
+            run_json(metrics, |event| component_token::handle(&app, event)).await
+        }
         "doctor" => {
             let app = doctor::App::new(config, services);
             run_json(metrics, |event| doctor::handle(&app, event)).await
@@ -65,6 +72,10 @@ async fn run(config: &Config) -> Result<(), Error> {
         "launch" => {
             let app = launch::App::new(config, services);
             run_json(metrics, |event| launch::handle(&app, event)).await
+        }
+        "messages" => {
+            let app = messages::App::new(config, services);
+            run_http(metrics, |request| messages::handle(&app, request)).await
         }
         "reconcile" => {
             let app = reconcile::App::new(config, services);

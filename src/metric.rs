@@ -24,6 +24,8 @@ pub enum Door {
     Callback,
     /// WeChat's push brought the code.
     Events,
+    /// A message of the release check brought the code.
+    Messages,
     /// What neither could finish was finished by the clock.
     Refresh,
     /// WeChat's list had it, and the table had not.
@@ -70,6 +72,7 @@ pub(crate) fn grant(door: Door) {
     let door = match door {
         Door::Callback => "callback",
         Door::Events => "events",
+        Door::Messages => "messages",
         Door::Refresh => "refresh",
         Door::Reconcile => "reconcile",
     };
@@ -90,6 +93,11 @@ pub(crate) fn over_budget() {
 /// `Unexchanged`: an authorization code died before WeChat exchanged it.
 pub(crate) fn unexchanged() {
     counter!("Unexchanged").increment(1);
+}
+
+/// `UnreadablePushes`: a genuine push of a kind that must be stored lacked what there is to store.
+pub(crate) fn unreadable_push() {
+    counter!("UnreadablePushes").increment(1);
 }
 
 /// `QuotaUsed` by `Endpoint`: how much of the day's quota of an endpoint of WeChat is used, in percent.

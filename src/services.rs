@@ -21,7 +21,7 @@ pub(crate) const CLOCKS_APART: Duration = Duration::from_mins(1);
 /// The services of one instance of a function. Clones share memory and connections.
 #[derive(Clone, Debug)]
 pub struct Services {
-    /// The two tables.
+    /// The tables.
     pub(crate) store: Store,
     /// WeChat's API.
     pub(crate) wechat: Arc<Client>,

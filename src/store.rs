@@ -1,4 +1,4 @@
-//! The two tables in DynamoDB. Every write that could undo another one is conditional and says what it
+//! The three tables in DynamoDB. Every write that could undo another one is conditional and says what it
 //! replaces; a lost condition is a normal outcome.
 
 mod allowance;
@@ -16,6 +16,7 @@ mod odd_time;
 mod passing;
 mod pending;
 mod profile;
+mod push;
 mod quota;
 mod record;
 mod records;
@@ -61,6 +62,7 @@ pub(crate) struct Store {
     client: Client,
     authorizers_table: String,
     platform_table: String,
+    pushes_table: String,
     component_appid: Appid,
 }
 
@@ -109,8 +111,14 @@ impl Store {
             client: Client::from_conf(dynamodb),
             authorizers_table: config.authorizers_table.clone(),
             platform_table: config.platform_table.clone(),
+            pushes_table: config.pushes_table.clone(),
             component_appid: config.component_appid.clone(),
         }
+    }
+
+    /// The platform.
+    pub(crate) fn component_appid(&self) -> &Appid {
+        &self.component_appid
     }
 
     /// An item as it is now.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::authorizer::{Authorizers, Refreshed};
+use crate::component::REPLACEABLE_AFTER;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::retry::backoff;
@@ -131,8 +132,19 @@ async fn token(
             return Err(TokenError::AuthorizerUnauthorized);
         }
         let now = app.services.clock.now();
-        let access_token =
-            record.access_token.as_ref().filter(|access_token| Some(&access_token.token) != rejected);
+        let stored = record.access_token.as_ref();
+        let access_token = stored.filter(|access_token| Some(&access_token.token) != rejected);
+        let is_young = |stored: &AccessToken| now.since(stored.refreshed_at) < REPLACEABLE_AFTER;
+        if access_token.is_none()
+            && stored.is_some_and(|stored| is_young(stored) && !is_doubted(&record, stored, now))
+        {
+            tracing::warn!(
+                authorizer.appid = %appid,
+                advice = "fix the service if it rejects every token; otherwise another system refreshes this account",
+                "a service rejects an access token that is less than a minute old"
+            );
+            return Err(TokenError::TemporarilyUnavailable);
+        }
         if let Some(access_token) = access_token
             && (just_refreshed || is_fresh(&record, access_token, now))
         {
@@ -187,13 +199,17 @@ async fn refreshed(
     Ok(refreshed)
 }
 
-/// Whether the token can be returned as it is: it lives, was not due from the moment it was stored, as one is that may be
-/// superseded, and no refresh of it was left unfinished or failed, which may have superseded it.
-fn is_fresh(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
-    let is_suspect = record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at)
+/// Whether the token may be superseded: it was due from the moment it was stored, or a refresh of it was left unfinished or
+/// failed.
+fn is_doubted(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
+    record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at)
         || record.lease_until.is_some_and(|until| until <= now)
-        || record.failed_attempts > 0 && record.refresh_at.is_some_and(|retry_at| retry_at <= now);
-    !is_suspect
+        || record.failed_attempts > 0 && record.refresh_at.is_some_and(|retry_at| retry_at <= now)
+}
+
+/// Whether the token can be returned as it is.
+fn is_fresh(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
+    !is_doubted(record, access_token, now)
         && access_token.expires_at.since(now)
             >= fresh(access_token.expires_at.since(access_token.refreshed_at))
 }

@@ -11,12 +11,14 @@ mod grant;
 mod life;
 mod list;
 mod mask;
+mod message;
 mod profile;
 mod push;
 mod secret;
 mod token;
 mod told_time;
 mod value;
+mod xml;
 
 pub use class::Class;
 pub use client::Client;
@@ -28,8 +30,9 @@ pub use grant::{ConfirmInfo, Grant, PermissionSet, RefreshedToken};
 pub(crate) use life::{TOKEN_LIFE, USABLE, due_before_end, fresh, renewed_before, renewed_early};
 pub use list::{AuthorizerList, ListedAccount};
 pub(crate) use mask::masked;
+pub use message::{Message, PushError, Signature};
 pub use profile::{AccountType, AuthorizerInfo, Profile};
-pub use push::{Authorized, Info, Push, PushError, Signature};
+pub use push::{Authorized, Info, InfoType, Push};
 pub use secret::{ComponentSecret, MalformedSecret};
 pub use token::{
     AuthorizerAccessToken, AuthorizerRefreshToken, ComponentAccessToken, ComponentAppSecret,

@@ -284,11 +284,12 @@ def every_stack():
 RECORD = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
 DESCRIBE = {"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}
 AUTHORIZERS, PLATFORM, FAILED = "${AuthorizersTable.Arn}", "${PlatformTable.Arn}", "${FailedRuns.Arn}"
-DUE, PENDING = f"{AUTHORIZERS}/index/refresh-due", f"{PLATFORM}/index/pending"
+DUE, PENDING, PUSHES = f"{AUTHORIZERS}/index/refresh-due", f"{PLATFORM}/index/pending", "${PushesTable.Arn}"
 # Besides the log group and what all of them share.
 PERMISSIONS = {
     "callback": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
-    "events": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
+    "events": {AUTHORIZERS: RECORD, PLATFORM: RECORD, PUSHES: {"dynamodb:UpdateItem"}},
+    "messages": {AUTHORIZERS: RECORD, PLATFORM: RECORD, PUSHES: {"dynamodb:UpdateItem"}},
     "authorize": {PLATFORM: RECORD},
     "refresh": {
         AUTHORIZERS: RECORD,
@@ -304,7 +305,8 @@ PERMISSIONS = {
     },
     "launch": {AUTHORIZERS: {"dynamodb:GetItem"}, PLATFORM: RECORD},
     "token": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
-    "doctor": {AUTHORIZERS: DESCRIBE, PLATFORM: DESCRIBE | RECORD, PENDING: {"dynamodb:Query"}},
+    "component_token": {PLATFORM: RECORD},
+    "doctor": {AUTHORIZERS: DESCRIBE, PLATFORM: DESCRIBE | RECORD, PENDING: {"dynamodb:Query"}, PUSHES: DESCRIBE},
 }
 # Actions for which AWS has no resource, or Lambda takes no narrower one.
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -379,8 +381,8 @@ class Permissions(unittest.TestCase):
             for role, stack_role in Stack().of("AWS::IAM::Role").items()
             if role in ("SchedulesRole", "ChangesPipeRole")
         }
-        pipe = "arn:aws:pipes:us-east-1:123456789012:pipe/wechat-authorizer-changes"
-        self.assertEqual(sources, {"SchedulesRole": "${Schedules.Arn}", "ChangesPipeRole": pipe})
+        pipes = [f"arn:aws:pipes:us-east-1:123456789012:pipe/wechat-authorizer-{name}" for name in ("changes", "pushes")]
+        self.assertEqual(sources, {"SchedulesRole": "${Schedules.Arn}", "ChangesPipeRole": pipes})
 
     def test_the_schedules_start_their_functions_and_nothing_else(self):
         role = Stack().resources["SchedulesRole"]["Properties"]
@@ -442,6 +444,7 @@ class Permissions(unittest.TestCase):
                     ({"kms:Decrypt"}, "${TablesKey.Arn}"),
                 ],
                 "InvokeTokenPolicy": [(invoke, "${TokenFunction.Arn}")],
+                "InvokeComponentTokenPolicy": [(invoke, "${ComponentTokenFunction.Arn}")],
                 "InvokeLaunchPolicy": [(invoke, "${LaunchFunction.Arn}")],
             }
             self.assertEqual(given, expected)
@@ -475,7 +478,8 @@ def only_over_tls(queue):
 class State(unittest.TestCase):
     def test_tables_secret_and_key_outlive_the_stack(self):
         kept = ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::KMS::Key")
-        resources = [r for r in Stack().resources.values() if r["Type"] in kept]
+        outbox = "PushesTable"
+        resources = [r for name, r in Stack().resources.items() if r["Type"] in kept and name != outbox]
         self.assertEqual(len(resources), 4)
         for resource in resources:
             self.assertEqual(
@@ -486,10 +490,16 @@ class State(unittest.TestCase):
 
     def test_tables_are_protected_restorable_and_encrypted_with_the_stack_s_key(self):
         tables = Stack().of("AWS::DynamoDB::Table")
-        self.assertEqual(set(tables), {"AuthorizersTable", "PlatformTable"})
-        for table in tables.values():
-            self.assertIs(table["DeletionProtectionEnabled"], True)
-            self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
+        self.assertEqual(set(tables), {"AuthorizersTable", "PlatformTable", "PushesTable"})
+        for name, table in tables.items():
+            # What is pushed is personal data, and kept for a day.
+            kept = name != "PushesTable"
+            self.assertIs(table.get("DeletionProtectionEnabled", False), kept)
+            self.assertIs("PointInTimeRecoverySpecification" in table, kept)
+            if kept:
+                self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
+            else:
+                self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "expires_at", "Enabled": True})
             sse = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": "${TablesKey.Arn}"}
             self.assertEqual(table["SSESpecification"], sse)
 
@@ -557,12 +567,14 @@ ALARMS_OF_THIS_STACK = {
 }
 CHANGES = ["authorized", "updated", "unauthorized", "unexchanged", "refresh_failed", "recovered"]
 EVENTS_PATH = f"/events/{UUID.replace('-', '')}"
+MESSAGES_PATH = f"/messages/{UUID.replace('-', '')}/{{appid}}"
 ROUTES = {
     "GET /authorize": "Authorize",
     "HEAD /authorize": "Authorize",
     "GET /callback": "Callback",
     "HEAD /callback": "Callback",
     f"POST {EVENTS_PATH}": "Events",
+    f"POST {MESSAGES_PATH}": "Messages",
 }
 
 
@@ -609,29 +621,31 @@ class Public(unittest.TestCase):
                 "${AuthorizeFunction}": "*/*/authorize",
                 "${CallbackFunction}": "*/*/callback",
                 "${EventsFunction}": "*/POST/events/*",
+                "${MessagesFunction}": "*/POST/messages/*",
             },
         )
 
     def test_every_route_is_throttled_and_a_flood_of_others_takes_nothing_of_the_pushes(self):
         stack = Stack()
         (stage,) = stack.of("AWS::ApiGatewayV2::Stage").values()
-        pushes = f"POST {EVENTS_PATH}"
-        self.assertEqual(set(stage["RouteSettings"]), set(ROUTES) - {pushes})
+        pushes = {f"POST {EVENTS_PATH}", f"POST {MESSAGES_PATH}"}
+        self.assertEqual(set(stage["RouteSettings"]), set(ROUTES) - pushes)
         waits = stack.resources["ApiStage"]["DependsOn"]
         there = {stack.resources[name]["Properties"]["RouteKey"] for name in waits}
         self.assertEqual(there, set(stage["RouteSettings"]))
         for settings in (stage["DefaultRouteSettings"], *stage["RouteSettings"].values()):
-            self.assertTrue(0 < settings["ThrottlingRateLimit"] <= 200)
-            self.assertTrue(0 < settings["ThrottlingBurstLimit"] <= 400)
+            self.assertTrue(0 < settings["ThrottlingRateLimit"] <= 500)
+            self.assertTrue(0 < settings["ThrottlingBurstLimit"] <= 1000)
 
     def test_doctor_and_the_console_are_told_of_the_path_of_pushes(self):
         stack = Stack()
         told = stack.resources["DoctorFunction"]["Properties"]["Environment"]["Variables"].get("EVENTS_PATH")
         self.assertEqual(f"/{told}", EVENTS_PATH)
         self.assertTrue(stack.outputs["EventsUrl"].endswith(EVENTS_PATH))
+        self.assertTrue(stack.outputs["MessagesUrl"].endswith(MESSAGES_PATH.replace("{appid}", "$APPID$")))
 
     def test_concurrency_is_kept_and_capped_or_left_alone(self):
-        kept = {"Callback": 200, "Authorize": 50, "Events": 100, "Refresh": 2}
+        kept = {"Callback": 200, "Authorize": 50, "Events": 100, "Messages": 100, "Refresh": 2}
         concurrency = lambda stack: {
             name.removesuffix("Function"): function["ReservedConcurrentExecutions"]
             for name, function in stack.functions().items()
@@ -658,18 +672,26 @@ class Public(unittest.TestCase):
         self.assertEqual(len(set(used)), len(PERMISSIONS))
         self.assertLessEqual({name[2:-1] for name in used}, set(groups))
 
-    def test_the_pipe_is_made_last_or_not_at_all(self):
+    def test_the_pipes_are_made_last_or_not_at_all(self):
         stack = Stack()
-        self.assertEqual(stack.resources["ChangesPipe"]["DependsOn"], "AlarmsStack")
+        for name in ("ChangesPipe", "PushesPipe"):
+            self.assertEqual(stack.resources[name]["DependsOn"], "AlarmsStack")
         told = set(stack.resources["AlarmsStack"]["Properties"]["Parameters"].values())
         self.assertLessEqual({f"${{{name}}}" for name in stack.functions()}, told)
         without = Stack(PublishChanges="false").resources
-        self.assertEqual({name for name in stack.resources if name not in without}, {"ChangesPipe", "ChangesPipeRole"})
+        made = {name for name in stack.resources if name not in without}
+        self.assertEqual(made, {"ChangesPipe", "PushesPipe", "ChangesPipeRole"})
 
-    def test_the_pipe_shows_no_tokens(self):
-        pipe = Stack().resources["ChangesPipe"]["Properties"]
-        self.assertNotIn("IncludeExecutionData", pipe["LogConfiguration"])
-        self.assertNotIn("token", pipe["TargetParameters"]["InputTemplate"])
+    def test_the_pipes_show_no_tokens_and_log_no_messages(self):
+        for pipe in Stack().of("AWS::Pipes::Pipe").values():
+            self.assertNotIn("IncludeExecutionData", pipe["LogConfiguration"])
+            self.assertNotIn("token", pipe["TargetParameters"]["InputTemplate"])
+
+    def test_the_outbox_is_published_and_what_expires_is_not(self):
+        pipe = Stack().resources["PushesPipe"]["Properties"]
+        (pattern,) = pipe["SourceParameters"]["FilterCriteria"]["Filters"]
+        self.assertEqual(json.loads(pattern["Pattern"]), {"eventName": ["INSERT", "MODIFY"]})
+        self.assertEqual(pipe["Source"], "${PushesTable.StreamArn}")
 
     def test_the_pipe_publishes_every_kind_of_change(self):
         (pattern,) = Stack().resources["ChangesPipe"]["Properties"]["SourceParameters"]["FilterCriteria"]["Filters"]
@@ -892,7 +914,7 @@ ENDPOINTS = {
 }
 # What the functions emit: metric to its label and the label's values.
 METRICS = {
-    "Grants": ("Door", {"callback", "events", "refresh", "reconcile"}),
+    "Grants": ("Door", {"callback", "events", "messages", "refresh", "reconcile"}),
     "Outcomes": (
         "Outcome",
         {
@@ -918,6 +940,7 @@ METRICS = {
     "PendingClaims": None,
     "OldestPending": None,
     "Unexchanged": None,
+    "UnreadablePushes": None,
     "QuotaUsed": ("Endpoint", set(ENDPOINTS)),
     "TicketAge": None,
     "ComponentTokenAge": None,
@@ -952,17 +975,20 @@ def is_emitted(namespace, metric, dimensions):
             and len(dimensions) == 1
         )
     if namespace == "AWS/DynamoDB":
-        tables = {"${AuthorizersTable}", "${PlatformTable}"}
+        tables = {"${AuthorizersTable}", "${PlatformTable}", "${PushesTable}"}
         operations = {"GetItem", "UpdateItem", "TransactWriteItems"} if metric == "SystemErrors" else {None}
         known = {"ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"}
         return (
             metric in known and dimensions["TableName"] in tables and dimensions.get("Operation") in operations
         )
     others = {
-        ("AWS/EventBridge/Pipes", "ExecutionFailed"): {"PipeName": "wechat-authorizer-changes"},
-        ("AWS/Scheduler", "TargetErrorCount"): {"ScheduleGroup": "${Schedules}"},
+        ("AWS/EventBridge/Pipes", "ExecutionFailed"): [
+            {"PipeName": "wechat-authorizer-changes"},
+            {"PipeName": "wechat-authorizer-pushes"},
+        ],
+        ("AWS/Scheduler", "TargetErrorCount"): [{"ScheduleGroup": "${Schedules}"}],
     }
-    return others.get((namespace, metric)) == dimensions
+    return dimensions in others.get((namespace, metric), [])
 
 
 def metrics_of(alarm):
@@ -976,7 +1002,9 @@ def metrics_of(alarm):
 
 
 # What must not happen unseen: alarm to what it looks at.
-FUNCTIONS = ["Callback", "Events", "Authorize", "Refresh", "Reconcile", "Launch", "Token", "Doctor"]
+FUNCTIONS = [
+    "Callback", "Events", "Messages", "Authorize", "Refresh", "Reconcile", "Launch", "Token", "ComponentToken", "Doctor",
+]
 WATCHED = {
     "TicketAlarm": "TicketAge",
     "ComponentTokenAlarm": "ComponentTokenAge",
@@ -994,13 +1022,16 @@ WATCHED = {
     **{f"{name}SlowAlarm": f"Duration ${{{name}Function}}" for name in FUNCTIONS if name not in ("Reconcile", "Doctor")},
     "TableThrottlesAlarm": ", ".join(
         f"{kind}ThrottleEvents ${{{table}Table}}" for table in ("Authorizers", "Platform") for kind in ("Read", "Write")
-    ),
+    )
+    + ", WriteThrottleEvents ${PushesTable}",
     "TableErrorsAlarm": ", ".join(
         f"SystemErrors ${{{table}Table}} {operation}"
         for table in ("Authorizers", "Platform")
         for operation in ("GetItem", "UpdateItem", "TransactWriteItems")
-    ),
+    )
+    + ", SystemErrors ${PushesTable} UpdateItem",
     "ChangesPipeAlarm": "ExecutionFailed wechat-authorizer-changes",
+    "PushesPipeAlarm": "ExecutionFailed wechat-authorizer-pushes",
     "SchedulesAlarm": "TargetErrorCount ${Schedules}",
     "FailedRunsAlarm": "ApproximateNumberOfMessagesVisible ${FailedRuns.QueueName}",
     "UnpublishedChangesAlarm": "ApproximateNumberOfMessagesVisible ${UnpublishedChanges.QueueName}",
@@ -1051,7 +1082,7 @@ class Watching(unittest.TestCase):
             if name.endswith("SlowAlarm"):
                 timeout = 1000 * stack.resources[name.replace("SlowAlarm", "Function")]["Properties"]["Timeout"]
                 # WeChat waits five seconds for the answer to a push.
-                limit = 5000 if name == "EventsSlowAlarm" else timeout
+                limit = 5000 if name in ("EventsSlowAlarm", "MessagesSlowAlarm") else timeout
                 self.assertTrue(limit * 0.75 <= int(alarm["Threshold"]) < limit, name)
 
     def test_every_alarm_and_graph_is_of_a_metric_that_is_emitted(self):
@@ -1344,12 +1375,16 @@ MUTATIONS = [
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "EVENTS_PATH"), "events")),
     ("concurrency_is_kept", broken(resource("EventsFunction", "ReservedConcurrentExecutions"), 5)),
     ("access_logs_have_no_query", broken(resource("ApiStage", "AccessLogSettings", "Format"), "$context.path")),
-    ("the_pipe_is_made_last", broken(("Resources", "ChangesPipe", "DependsOn"), "ChangesBus")),
-    ("the_pipe_is_made_last", broken(("Resources", "ChangesPipe", "Condition"), NOTHING)),
+    ("the_pipes_are_made_last", broken(("Resources", "ChangesPipe", "DependsOn"), "ChangesBus")),
+    ("the_pipes_are_made_last", broken(("Resources", "PushesPipe", "Condition"), NOTHING)),
     ("every_log_group_forgets", broken(resource("DoctorLogs", "RetentionInDays"), NOTHING)),
     (
-        "the_pipe_shows_no_tokens",
-        broken(resource("ChangesPipe", "LogConfiguration", "IncludeExecutionData"), ["ALL"]),
+        "the_pipes_show_no_tokens",
+        broken(resource("PushesPipe", "LogConfiguration", "IncludeExecutionData"), ["ALL"]),
+    ),
+    (
+        "the_outbox_is_published",
+        broken(resource("PushesPipe", "SourceParameters", "FilterCriteria", "Filters", 0, "Pattern"), "{}"),
     ),
     (
         "the_pipe_publishes",

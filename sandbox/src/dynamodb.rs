@@ -31,13 +31,15 @@ pub struct DynamoDb {
     pub authorizers_table: String,
     /// Name of the table of the service's private state.
     pub platform_table: String,
+    /// Name of the table of pushes that are to be published.
+    pub pushes_table: String,
     wire: Wire,
     upstream: proxy::Upstream,
     _servers: Arc<Vec<Server>>,
 }
 
 impl DynamoDb {
-    /// Starts it behind `listener` and creates both tables.
+    /// Starts it behind `listener` and creates the tables.
     pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, log: Log) -> Self {
         let mut servers = Vec::new();
         let external = std::env::var(ENDPOINT_VARIABLE).ok();
@@ -61,6 +63,7 @@ impl DynamoDb {
             endpoint,
             authorizers_table: format!("authorizers{suffix}"),
             platform_table: format!("platform{suffix}"),
+            pushes_table: format!("pushes{suffix}"),
             wire,
             upstream,
             _servers: Arc::new(servers),
@@ -70,7 +73,11 @@ impl DynamoDb {
     }
 
     async fn create_tables(&self) {
-        let tables = [("AuthorizersTable", &self.authorizers_table), ("PlatformTable", &self.platform_table)];
+        let tables = [
+            ("AuthorizersTable", &self.authorizers_table),
+            ("PlatformTable", &self.platform_table),
+            ("PushesTable", &self.pushes_table),
+        ];
         for (resource, name) in tables {
             let mut table = template::create_table(resource, name);
             // DynamoDB refuses an empty property where it takes none.
@@ -80,9 +87,10 @@ impl DynamoDb {
                 self.call("UpdateTimeToLive", request).await;
             }
             // The embedded one knows no backups.
-            if std::env::var(ENDPOINT_VARIABLE).is_ok() {
-                self.call("UpdateContinuousBackups", template::update_continuous_backups(resource, name))
-                    .await;
+            if std::env::var(ENDPOINT_VARIABLE).is_ok()
+                && let Some(request) = template::update_continuous_backups(resource, name)
+            {
+                self.call("UpdateContinuousBackups", request).await;
             }
         }
     }
@@ -141,6 +149,11 @@ impl DynamoDb {
         let mut items = self.platform().await;
         items.retain(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with(prefix)));
         items
+    }
+
+    /// All items of the outbox as plain JSON, by key.
+    pub async fn pushes(&self) -> Vec<Value> {
+        self.items(&self.pushes_table, |item| item["digest"].to_string()).await
     }
 
     /// Writes an item given as plain JSON: strings, numbers, booleans, lists and maps.

@@ -75,7 +75,11 @@ impl EventFile {
                 sandbox.put_launch(LAUNCH, "customer-4711").await;
                 return sandbox.with("PUBLIC_BASE_URL", &format!("https://{DOMAIN_NAME}"));
             }
-            "token" => grant(&sandbox, OFFICIAL_ACCOUNT).await,
+            "messages" => grant(&sandbox, OFFICIAL_ACCOUNT).await,
+            "token" => {
+                grant(&sandbox, OFFICIAL_ACCOUNT).await;
+                sandbox.clock.advance(60);
+            }
             "refresh" => {
                 grant(&sandbox, OFFICIAL_ACCOUNT).await;
                 sandbox.clock.advance(7000);

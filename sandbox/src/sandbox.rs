@@ -21,7 +21,7 @@ use crate::net::{self, Server};
 use crate::wechat::WeChat;
 pub use functions::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS};
 
-/// A WeChat, a DynamoDB with both tables, and the environment in which the functions find them.
+/// A WeChat, a DynamoDB with all tables, and the environment in which the functions find them.
 #[derive(Clone)]
 pub struct Sandbox {
     /// The time of all parts; moving it moves all of them.
@@ -85,6 +85,7 @@ impl Sandbox {
             ("UNVOUCHED_PER_SECOND", "1000".to_owned()),
             ("UNVOUCHED_PER_DAY", "86400".to_owned()),
             ("PLATFORM_TABLE", dynamodb.platform_table.clone()),
+            ("PUSHES_TABLE", dynamodb.pushes_table.clone()),
             ("WECHAT_API_BASE_URL", wechat.base_url.clone()),
             ("WECHAT_MOBILE_BASE_URL", wechat.base_url.clone()),
             ("WECHAT_PC_BASE_URL", wechat.base_url.clone()),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sandbox::wechat::{GROUPS, Item};
 use sandbox::{InvocationError, JsonInstance, Sandbox};
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ pub(crate) struct Schedule {
     sandbox: Sandbox,
     functions: Option<Functions>,
     runs: Arc<Mutex<Vec<Run>>>,
+    /// What WeChat's last release check found.
+    check: Arc<Mutex<Vec<Item>>>,
 }
 
 /// The functions that nobody visits, warm.
@@ -56,7 +59,7 @@ impl Schedule {
 
     /// Only what WeChat does. For a platform elsewhere, whose component token a second `refresh` would supersede.
     pub(crate) fn of_wechat(sandbox: &Sandbox) -> Self {
-        Self { sandbox: sandbox.clone(), functions: None, runs: Arc::default() }
+        Self { sandbox: sandbox.clone(), functions: None, runs: Arc::default(), check: Arc::default() }
     }
 
     /// Ticks forever.
@@ -104,6 +107,24 @@ impl Schedule {
             report.and_then(|report| verdict(&report))
         };
         self.remember("doctor", report).await;
+    }
+
+    /// WeChat checks the platform with a group of its test accounts, and prints its list of results.
+    pub(crate) async fn release_check(&self) {
+        let items = self.sandbox.wechat.release_check(fastrand::usize(..GROUPS.len())).await;
+        for item in &items {
+            println!(
+                "wechat    全网发布检测 {} {}",
+                if item.passed { "通过  " } else { "未通过" },
+                item.name
+            );
+        }
+        *self.check.lock().expect("not poisoned") = items;
+    }
+
+    /// What WeChat's last release check found; empty before the first.
+    pub(crate) fn check(&self) -> Vec<Item> {
+        self.check.lock().expect("not poisoned").clone()
     }
 
     /// A service asks for an account's token, and says which one WeChat has just refused.

@@ -26,6 +26,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sandbox = sandbox.with("PUBLIC_BASE_URL", &origin);
     sandbox.wechat.set_launch_host("127.0.0.1", true);
     sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
+    sandbox.wechat.set_messages_url(Some(&format!("{origin}/messages/$APPID$")));
     add_accounts(&sandbox);
     sandbox.put_launch(event_file::LAUNCH, "customer-4711").await;
     let functions = sandbox.http_functions();
@@ -53,6 +54,8 @@ pub(crate) async fn run_wechat(arguments: &Arguments, events_url: &Url) -> Resul
     let origin = sandbox::origin(&listener);
     sandbox.wechat.set_launch_host(events_url.host_str().unwrap_or_default(), true);
     sandbox.wechat.set_events_url(Some(events_url.as_str()));
+    // The receiver of messages is beside the receiver of pushes.
+    sandbox.wechat.set_messages_url(Some(&messages_url(events_url)));
     add_accounts(&sandbox);
     let mut variables = sandbox.variables().clone();
     variables.retain(|name, _| name.starts_with("COMPONENT_") || name.starts_with("WECHAT_"));
@@ -93,6 +96,10 @@ async fn start(arguments: &Arguments) -> Result<(TcpListener, Sandbox), String> 
 /// A port further on; 0, any free one, where there is none or the first was any, too.
 fn after(port: u16, further: u16) -> u16 {
     if port == 0 { 0 } else { port.checked_add(further).unwrap_or(0) }
+}
+
+fn messages_url(events_url: &Url) -> String {
+    format!("{}/$APPID$", events_url.as_str().replacen("/events", "/messages", 1))
 }
 
 fn port_of(origin: &str) -> &str {

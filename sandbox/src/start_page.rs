@@ -136,6 +136,7 @@ mod tests {
         let event = include_str!("../../events/callback.json");
         state.sandbox.callback().invoke_file(event).await;
         let account = "account=wx5a4db0c0ffee0001";
+        press(&state, "action=clock-600").await;
         let page = press(&state, &format!("action=stale&{account}")).await;
         assert!(page.contains("WeChat refuses it"));
         let page = press(&state, &format!("action=token&{account}")).await;

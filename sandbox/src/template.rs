@@ -28,9 +28,10 @@ pub fn update_time_to_live(resource: &str, table_name: &str) -> Option<Value> {
 }
 
 /// A table's backups as the body of an `UpdateContinuousBackups` request.
-pub fn update_continuous_backups(resource: &str, table_name: &str) -> Value {
+pub fn update_continuous_backups(resource: &str, table_name: &str) -> Option<Value> {
     let specification = properties(resource)["PointInTimeRecoverySpecification"].take();
-    json!({"TableName": table_name, "PointInTimeRecoverySpecification": specification})
+    let request = json!({"TableName": table_name, "PointInTimeRecoverySpecification": &specification});
+    (!specification.is_null()).then_some(request)
 }
 
 /// A function's name in the template: `callback` is `CallbackFunction`.

@@ -18,10 +18,13 @@ mod part;
 mod push;
 mod pushing;
 mod refusal;
+mod release_check;
 mod token;
 
 pub use account::{Account, Kind, permission_name};
 pub use controls::WeChat;
 pub use delivery::{Delivery, PushedCode, When};
+pub use ledger::SentText;
 pub use push::Push;
 pub use refusal::Refusal;
+pub use release_check::{GROUPS, Item};

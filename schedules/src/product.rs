@@ -70,6 +70,7 @@ pub fn config(sandbox: &Sandbox, wechat_base_url: &str) -> Config {
     for (name, value) in [
         ("AUTHORIZERS_TABLE", AUTHORIZERS.1),
         ("PLATFORM_TABLE", PLATFORM.1),
+        ("PUSHES_TABLE", "pushes"),
         ("PUBLIC_BASE_URL", "https://platform.example.com"),
         ("WECHAT_API_BASE_URL", wechat_base_url),
     ] {

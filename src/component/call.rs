@@ -154,6 +154,10 @@ pub(crate) fn report(error: &ComponentError) {
             advice = "check the value of COMPONENT_SECRET_ARN and the function's permission to read it",
             "{error}"
         ),
+        ComponentError::JustMinted => tracing::warn!(
+            advice = "fix the service if it rejects every token; otherwise another system mints tokens of this platform",
+            "{error}"
+        ),
         ComponentError::Store(_) | ComponentError::Contended => tracing::error!("{error}"),
     }
 }

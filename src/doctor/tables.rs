@@ -8,11 +8,11 @@ use crate::store::{Store, StoreError, Table};
 
 /// A check of each table, of its time to live, and of its backups.
 pub(super) async fn checks(store: &Store, deadline: Deadline) -> Vec<Check> {
-    let [authorizers, platform] = [Table::Authorizers, Table::Platform];
     let (layouts, lives, backups) = tokio::join!(
         join_all([
-            bounded("authorizers_table", deadline, layout("authorizers_table", store, authorizers)),
-            bounded("platform_table", deadline, layout("platform_table", store, platform)),
+            bounded("authorizers_table", deadline, layout("authorizers_table", store, Table::Authorizers)),
+            bounded("platform_table", deadline, layout("platform_table", store, Table::Platform)),
+            bounded("pushes_table", deadline, layout("pushes_table", store, Table::Pushes)),
         ]),
         bounded("time_to_live", deadline, time_to_live(store)),
         bounded("point_in_time_recovery", deadline, point_in_time_recovery(store)),
@@ -24,7 +24,7 @@ async fn layout(name: &'static str, store: &Store, table: Table) -> Check {
     let table_name = store.name(table);
     match store.differences(table).await {
         Ok(differences) if differences.is_empty() => {
-            Check::good(name, format!("{table_name} and its index are active, with their keys"))
+            Check::good(name, format!("{table_name} is active, with its keys"))
         }
         Ok(differences) => Check::bad(
             name,
@@ -36,11 +36,11 @@ async fn layout(name: &'static str, store: &Store, table: Table) -> Check {
     }
 }
 
-/// The platform's items go when they are over; the records never do.
+/// The platform's items and the pushes go when they are over; the records never do.
 async fn time_to_live(store: &Store) -> Check {
     let name = "time_to_live";
     let mut wrong = Vec::new();
-    for table in [Table::Authorizers, Table::Platform] {
+    for table in [Table::Authorizers, Table::Platform, Table::Pushes] {
         match store.time_to_live(table).await {
             Ok(found) if found.as_deref() == table.time_to_live() => {}
             Ok(found) => wrong.push(format!(
@@ -53,10 +53,13 @@ async fn time_to_live(store: &Store) -> Check {
         }
     }
     if wrong.is_empty() {
-        return Check::good(name, "items of the platform table are deleted by expires_at, records never");
+        return Check::good(
+            name,
+            "items of the platform table and of the pushes table are deleted by expires_at, records never",
+        );
     }
-    let fix = "set the time to live as the template does: expires_at on the platform table; none on the \
-               authorizers table, or records are lost";
+    let fix = "set the time to live as the template does: expires_at on the platform table and the pushes table; none on \
+               the authorizers table, or records are lost";
     Check::bad(name, wrong.join("; "), fix)
 }
 
@@ -85,10 +88,10 @@ fn failed(name: &'static str, error: &StoreError) -> Check {
     let fix = match error.code() {
         "AccessDeniedException" => {
             "give the function's role dynamodb:DescribeTable, dynamodb:DescribeTimeToLive and \
-             dynamodb:DescribeContinuousBackups on both tables"
+             dynamodb:DescribeContinuousBackups on the tables"
         }
         "ResourceNotFoundException" => {
-            "check AUTHORIZERS_TABLE, PLATFORM_TABLE and the region: there is no such table"
+            "check AUTHORIZERS_TABLE, PLATFORM_TABLE, PUSHES_TABLE and the region: there is no such table"
         }
         _ => "check the path to DynamoDB: a VPC needs a gateway endpoint for it, or a NAT gateway",
     };

@@ -136,7 +136,7 @@ fn component_token(error: Option<&ComponentError>) -> Check {
         ComponentError::NoTicket => return Check::not_checked(COMPONENT_TOKEN, "no ticket", "ticket"),
         ComponentError::Secret(_) => return Check::not_checked(COMPONENT_TOKEN, "no secret", "secret"),
         ComponentError::Store(error) => return Check::unread(COMPONENT_TOKEN, error),
-        ComponentError::Contended => {
+        ComponentError::Contended | ComponentError::JustMinted => {
             let fix = "run doctor again; if it lasts, look into the log of refresh";
             return Check::bad(COMPONENT_TOKEN, "none came in time", fix);
         }

@@ -99,7 +99,7 @@ impl Outcome {
     }
 
     /// The outcome's name in the metrics.
-    pub(super) fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Stored(..) => "stored",
             Self::Pending => "pending",

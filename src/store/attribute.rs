@@ -68,3 +68,10 @@ pub(super) const PRE_AUTH_CODE_REUSED_UNTIL: &str = "pre_auth_code_reused_until"
 pub(super) const RETURN_URL: &str = "return_url";
 pub(super) const SPENT_UNTIL: &str = "spent_until";
 pub(super) const VIEWER: &str = "viewer";
+
+// Pushes.
+pub(super) const DETAIL_TYPE: &str = "detail_type";
+pub(super) const DIGEST: &str = "digest";
+pub(super) const FIELDS: &str = "fields";
+pub(super) const OVERFLOW: &str = "overflow";
+pub(super) const RECEIVED_AT: &str = "received_at";

@@ -14,13 +14,15 @@ pub(crate) enum Table {
     Authorizers,
     /// The service's private state.
     Platform,
+    /// The outbox.
+    Pushes,
 }
 
 /// Keys as [`key`] writes them.
 struct Layout {
     key: &'static str,
-    index: &'static str,
-    index_key: &'static str,
+    /// The index, if the table has one: its name and its key.
+    index: Option<(&'static str, &'static str)>,
 }
 
 impl Table {
@@ -28,12 +30,12 @@ impl Table {
         match self {
             Self::Authorizers => Layout {
                 key: "authorizer_appid (S), component_appid (S)",
-                index: "refresh-due",
-                index_key: "refresh_shard (N), refresh_at (N)",
+                index: Some(("refresh-due", "refresh_shard (N), refresh_at (N)")),
             },
             Self::Platform => {
-                Layout { key: "pk (S)", index: "pending", index_key: "pending (S), pending_at (N)" }
+                Layout { key: "pk (S)", index: Some(("pending", "pending (S), pending_at (N)")) }
             }
+            Self::Pushes => Layout { key: "digest (S)", index: None },
         }
     }
 
@@ -41,7 +43,7 @@ impl Table {
     pub(crate) fn time_to_live(self) -> Option<&'static str> {
         match self {
             Self::Authorizers => None,
-            Self::Platform => Some("expires_at"),
+            Self::Platform | Self::Pushes => Some("expires_at"),
         }
     }
 }
@@ -52,6 +54,7 @@ impl Store {
         match table {
             Table::Authorizers => &self.authorizers_table,
             Table::Platform => &self.platform_table,
+            Table::Pushes => &self.pushes_table,
         }
     }
 
@@ -114,18 +117,19 @@ fn differences(description: &TableDescription, expected: &Layout) -> Vec<String>
     if found != expected.key {
         differences.push(format!("its key is {found} and not {}", expected.key));
     }
+    let Some((name, index_key)) = expected.index else { return differences };
     let indexes = description.global_secondary_indexes();
-    let Some(index) = indexes.iter().find(|index| index.index_name() == Some(expected.index)) else {
-        differences.push(format!("it has no index {}", expected.index));
+    let Some(index) = indexes.iter().find(|index| index.index_name() == Some(name)) else {
+        differences.push(format!("it has no index {name}"));
         return differences;
     };
     let usable = [IndexStatus::Active, IndexStatus::Updating];
     if let Some(status) = index.index_status().filter(|status| !usable.contains(status)) {
-        differences.push(format!("the index {} is {status}", expected.index));
+        differences.push(format!("the index {name} is {status}"));
     }
     let found = key(index.key_schema(), types);
-    if found != expected.index_key {
-        differences.push(format!("the key of {} is {found} and not {}", expected.index, expected.index_key));
+    if found != index_key {
+        differences.push(format!("the key of {name} is {found} and not {index_key}"));
     }
     differences
 }

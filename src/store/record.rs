@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub permission_set_ids: Vec<i64>,
     /// The account's name, where it is known.
     pub nick_name: Option<String>,
+    /// The account's original id, `gh_…`, where it is known.
+    pub user_name: Option<String>,
 }
 
 /// The access token of a record.
@@ -84,6 +86,7 @@ impl Record {
             lease_until: timestamp(item, LEASE_UNTIL),
             permission_set_ids,
             nick_name: profile.and_then(|profile| text(profile, "nick_name")).map(str::to_owned),
+            user_name: profile.and_then(|profile| text(profile, "user_name")).map(str::to_owned),
         }
     }
 

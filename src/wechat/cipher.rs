@@ -3,7 +3,9 @@
 //! WeChat pads to 32 bytes and not to the cipher's 16, and its 43-character key carries two surplus bits;
 //! ready-made unpadders and decoders refuse both.
 
-use aws_lc_rs::cipher::{AES_256, DecryptingKey, DecryptionContext, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    AES_256, DecryptingKey, DecryptionContext, EncryptingKey, EncryptionContext, UnboundCipherKey,
+};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
@@ -11,6 +13,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{EncodingAesKey, MessageToken};
+use crate::id::{hex, random};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -25,13 +28,17 @@ const BLOCK: usize = 32;
 /// Random bytes before the message, and the length of the message after them.
 const HEADER: usize = 16 + 4;
 
-/// Whether `signature` is the SHA-1 of the token and `parts`, sorted and joined, in lower-case hex.
+/// Whether `signature` is the signature of `parts`.
 pub(super) fn is_signed(token: &MessageToken, parts: [&str; 3], signature: &str) -> bool {
+    let expected = sign(token, parts);
+    constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
+}
+
+/// The SHA-1 of the token and `parts`, sorted and joined, in lower-case hex.
+pub(super) fn sign(token: &MessageToken, parts: [&str; 3]) -> String {
     let mut parts = [token.expose(), parts[0], parts[1], parts[2]];
     parts.sort_unstable();
-    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes());
-    let expected: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
+    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes()).as_ref())
 }
 
 /// An EncodingAESKey (消息加解密Key).
@@ -70,6 +77,21 @@ impl Key {
         let length = u32::from_be_bytes(*content.get(16..HEADER)?.first_chunk()?);
         let (message, appid) = content.get(HEADER..)?.split_at_checked(usize::try_from(length).ok()?)?;
         Some(Opened { message: message.to_vec(), appid: appid.to_vec() })
+    }
+
+    /// Encrypts a message for, or of, the platform `appid`, in base64.
+    pub(super) fn encrypt(&self, message: &str, appid: &str) -> String {
+        let length = u32::try_from(message.len()).expect("a reply is short").to_be_bytes();
+        let mut data = [&random::<16>()[..], &length, message.as_bytes(), appid.as_bytes()].concat();
+        let padding = BLOCK - data.len() % BLOCK;
+        data.resize(data.len() + padding, padding as u8);
+        let iv: [u8; 16] = *self.0.first_chunk().expect("a key has 32 bytes");
+        let key = UnboundCipherKey::new(&AES_256, &self.0).expect("a key has 32 bytes");
+        let context = EncryptionContext::Iv128(FixedLength::from(iv));
+        EncryptingKey::cbc(key)
+            .and_then(|key| key.less_safe_encrypt(&mut data, context))
+            .expect("the data is a multiple of the cipher's block");
+        BASE64.encode(data)
     }
 }
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::answer::{self, issued};
 use super::{
-    Appid, AuthorizationCode, AuthorizerInfo, AuthorizerList, AuthorizerRefreshToken, CallError,
-    ComponentAccessToken, ComponentAppSecret, ComponentVerifyTicket, Errcode, Grant, Issued, PreAuthCode,
-    RefreshedToken,
+    Appid, AuthorizationCode, AuthorizerAccessToken, AuthorizerInfo, AuthorizerList, AuthorizerRefreshToken,
+    CallError, ComponentAccessToken, ComponentAppSecret, ComponentVerifyTicket, Errcode, Grant, Issued,
+    PreAuthCode, RefreshedToken,
 };
 use crate::address::below;
 use crate::http::untrusted;
@@ -158,6 +158,20 @@ impl Client {
         AuthorizerList::read(&answer).ok_or(unreadable)
     }
 
+    /// `message/custom/send`: a text of an account to one of its users (客服消息), with the account's token.
+    pub async fn send_text(
+        &self,
+        access_token: &AuthorizerAccessToken,
+        openid: &str,
+        content: &str,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        let mut url = below(&self.base_url, "/cgi-bin/message/custom/send");
+        url.query_pairs_mut().append_pair("access_token", access_token.expose());
+        let body = json!({"touser": openid, "msgtype": "text", "text": {"content": content}});
+        self.measured(url, &body, repeatable(limit)).await.map(|_| ())
+    }
+
     /// Posts `body` and reads the answer. The second value is the error for an answer that lacks what the
     /// endpoint is asked for.
     async fn post(
@@ -192,6 +206,15 @@ impl Client {
             let name = if newer_name { "access_token" } else { "component_access_token" };
             url.query_pairs_mut().append_pair(name, token.expose());
         }
+        self.measured(url, body, limit).await
+    }
+
+    async fn measured(
+        &self,
+        url: Url,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<(Value, CallError), CallError> {
         let answer = async {
             let reply = self.send(url, body, limit).await?;
             Ok((reply.json?, reply.unreadable))

@@ -1,52 +1,11 @@
-//! WeChat's pushes: verified, decrypted and read.
+//! What WeChat pushes to the authorization event URL (授权事件接收URL).
 //!
-//! Source: 第三方平台 / 授权流程技术说明, 消息加解密说明.
+//! Source: 第三方平台 / 授权流程技术说明.
 
-use std::collections::HashMap;
-
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
-use thiserror::Error;
-
-use super::cipher::{self, Key};
+use super::message::{Message, PushError, Signature};
 use super::{Appid, AuthorizationCode, ComponentSecret, ComponentVerifyTicket, PreAuthCode, ToldTime};
 
-/// What the query of a push proves it with.
-#[derive(Clone, Copy, Debug)]
-pub struct Signature<'a> {
-    /// When WeChat signed, as it wrote it.
-    pub timestamp: &'a str,
-    /// A random value.
-    pub nonce: &'a str,
-    /// SHA-1 over the token, these two and the encrypted message, in lower-case hex.
-    pub msg_signature: &'a str,
-}
-
-/// Why a push is refused. Says nothing of what was pushed.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum PushError {
-    /// It is not XML with an `Encrypt`.
-    #[error("the push is not XML with an encrypted message")]
-    NoEnvelope,
-    /// The signature is not WeChat's.
-    #[error("the push is not signed with the platform's token")]
-    BadSignature,
-    /// No key of ours decrypts it.
-    #[error("the push is not encrypted with the platform's key: check encoding_aes_key")]
-    Undecryptable,
-    /// It is another platform's.
-    #[error("the push is for another platform: check COMPONENT_APPID")]
-    OtherPlatform,
-    /// It is of a kind that must be stored, and lacks what there is to store, or has what cannot be.
-    #[error("the push lacks what its kind has, or has what cannot be stored")]
-    Unstorable,
-    /// What was encrypted is not a message.
-    #[error("the decrypted push is not a message")]
-    NoMessage,
-}
-
-/// A push to the authorization event URL (授权事件接收URL).
+/// A push to the authorization event URL.
 #[derive(Clone, Debug)]
 pub struct Push {
     /// When it happened, as WeChat tells it.
@@ -60,12 +19,34 @@ pub struct Push {
 pub enum Info {
     /// `component_verify_ticket`
     Ticket(ComponentVerifyTicket),
-    /// `authorized`, `updateauthorized`, and a `notify_third_fasteregister` that brought an account.
+    /// `authorized`, `updateauthorized`
     Authorized(Authorized),
+    /// `notify_third_fasteregister`: the platform registered an account, which authorizes it at once. None if it brought no
+    /// code that can be exchanged; then a push of its own may.
+    Registered(Option<Authorized>),
     /// `unauthorized`
     Unauthorized(Appid),
-    /// An InfoType that this service has no use for.
-    Other(String),
+    /// Another InfoType: news for the platform's services.
+    Other(InfoType),
+    /// No InfoType: a message or an event of an account's users, which belongs to the message URL. Its `MsgType`.
+    Message(InfoType),
+}
+
+/// A name of WeChat's: `InfoType` or `MsgType`, cut to what can be part of an event's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InfoType(String);
+
+impl InfoType {
+    /// The letters, digits, hyphens, dots and underscores of `name`, at most 64.
+    pub fn new(name: &str) -> Self {
+        let is_kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        Self(name.chars().filter(is_kept).take(64).collect())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A merchant authorized the platform, or changed what it may do.
@@ -87,87 +68,41 @@ impl Push {
         secret: &ComponentSecret,
         component_appid: &Appid,
     ) -> Result<Self, PushError> {
-        let envelope = elements(body).ok_or(PushError::NoEnvelope)?;
-        // Base64 may be broken into lines.
-        let encrypted = envelope.get("Encrypt").ok_or(PushError::NoEnvelope)?;
-        let encrypted = &encrypted.split_ascii_whitespace().collect::<String>();
-        let Signature { timestamp, nonce, msg_signature } = *signature;
-        if !cipher::is_signed(&secret.token, [timestamp, nonce, encrypted], msg_signature) {
-            return Err(PushError::BadSignature);
-        }
-        let keys = [Some(&secret.encoding_aes_key), secret.previous_encoding_aes_key.as_ref()];
-        let mut keys = keys.into_iter().flatten().filter_map(Key::parse);
-        let opened = keys.find_map(|key| key.decrypt(encrypted)).ok_or(PushError::Undecryptable)?;
-        if opened.appid != component_appid.as_str().as_bytes() {
-            return Err(PushError::OtherPlatform);
-        }
-        let message = elements(&opened.message).ok_or(PushError::NoMessage)?;
-        if message.get("AppId").map(|appid| appid.trim()) != Some(component_appid.as_str()) {
-            return Err(PushError::OtherPlatform);
-        }
-        Self::read(&message)
+        Self::read(&Message::open(signature, body, secret, component_appid)?, component_appid)
     }
 
-    fn read(message: &HashMap<String, String>) -> Result<Self, PushError> {
-        let field = |name: &str| message.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-        let info_type = field("InfoType").ok_or(PushError::NoMessage)?;
+    /// Reads what the message says to the platform `component_appid`.
+    pub fn read(message: &Message, component_appid: &Appid) -> Result<Self, PushError> {
+        let field = |name: &str| message.text(name);
+        let Some(info_type) = field("InfoType") else {
+            let kind = InfoType::new(field("MsgType").ok_or(PushError::NoMessage)?);
+            return Ok(Self { create_time: message.create_time(), info: Info::Message(kind) });
+        };
+        if field("AppId") != Some(component_appid.as_str()) {
+            return Err(PushError::OtherPlatform);
+        }
         let authorized = |appid: &str, code: &str| {
-            Some(Info::Authorized(Authorized {
+            Some(Authorized {
                 authorizer_appid: Appid::parse(field(appid)?)?,
                 code: AuthorizationCode::parse(field(code)?).ok()?,
                 pre_auth_code: field("PreAuthCode").map(PreAuthCode::new),
-            }))
+            })
         };
-        // A time that is none counts as the moment of arrival.
-        let create_time = field("CreateTime").and_then(|time| time.parse().ok()).unwrap_or_default();
         let info = match info_type {
             "component_verify_ticket" => {
                 field("ComponentVerifyTicket").map(|ticket| Info::Ticket(ComponentVerifyTicket::new(ticket)))
             }
-            "authorized" | "updateauthorized" => authorized("AuthorizerAppid", "AuthorizationCode"),
+            "authorized" | "updateauthorized" => {
+                authorized("AuthorizerAppid", "AuthorizationCode").map(Info::Authorized)
+            }
             "unauthorized" => field("AuthorizerAppid").and_then(Appid::parse).map(Info::Unauthorized),
-            "notify_third_fasteregister" if field("status") == Some("0") => authorized("appid", "auth_code"),
-            other => Some(Info::Other(other.chars().filter(char::is_ascii_graphic).take(64).collect())),
+            "notify_third_fasteregister" if field("status") == Some("0") => {
+                Some(Info::Registered(authorized("appid", "auth_code")))
+            }
+            other => Some(Info::Other(InfoType::new(other))),
         };
         let info = info.ok_or(PushError::Unstorable)?;
-        Ok(Self { create_time: ToldTime::new(create_time), info })
-    }
-}
-
-/// The texts of the elements right below the root, by name with its case kept: `AppId` and `appid` are
-/// different things in the same message. None for what is not well-formed, and for a DOCTYPE.
-fn elements(xml: &[u8]) -> Option<HashMap<String, String>> {
-    let mut reader = Reader::from_reader(xml);
-    let mut elements = HashMap::new();
-    let mut depth = 0;
-    let mut name = String::new();
-    let mut text = String::new();
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                depth += 1;
-                if depth == 2 {
-                    name = start.name().as_ref().to_owned();
-                    text.clear();
-                }
-            }
-            Event::End(_) => {
-                if depth == 2 {
-                    elements.entry(std::mem::take(&mut name)).or_insert_with(|| std::mem::take(&mut text));
-                }
-                depth -= 1;
-            }
-            // White space round a CDATA section is the document's, not the value's.
-            Event::Text(part) if depth == 2 => text.push_str(part.trim()),
-            Event::CData(part) if depth == 2 => text.push_str(&part),
-            Event::GeneralRef(reference) if depth == 2 => match reference.resolve_char_ref().ok()? {
-                Some(c) => text.push(c),
-                None => text.push_str(resolve_predefined_entity(&reference)?),
-            },
-            Event::DocType(_) => return None,
-            Event::Eof => return (depth == 0 && !elements.is_empty()).then_some(elements),
-            _ => {}
-        }
+        Ok(Self { create_time: message.create_time(), info })
     }
 }
 
@@ -177,6 +112,7 @@ mod tests {
     use proptest::prelude::*;
     use serde::Deserialize;
 
+    use super::super::cipher::Key;
     use super::super::{ComponentAppSecret, EncodingAesKey, MessageToken};
     use super::*;
 
@@ -287,55 +223,11 @@ mod tests {
         }
 
         #[test]
-        fn any_envelope_is_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = elements(&body);
-        }
-
-        #[test]
         fn anything_is_decrypted_without_a_panic(blocks in proptest::collection::vec(any::<[u8; 32]>(), 0..8)) {
             let encrypted = base64::engine::general_purpose::STANDARD.encode(blocks.concat());
             for vector in pushes() {
                 let _ = Key::parse(&EncodingAesKey::new(vector.encoding_aes_key)).map(|key| key.decrypt(&encrypted).is_some());
             }
-        }
-    }
-
-    #[track_caller]
-    fn check_elements(xml: &str, expected: Option<&[(&str, &str)]>) {
-        let expected = expected.map(|expected| {
-            expected.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-        });
-        assert_eq!(elements(xml.as_bytes()), expected, "{xml}");
-    }
-
-    #[test]
-    fn xml_is_read_as_wechat_writes_it() {
-        check_elements("<xml><A>1</A><B><![CDATA[2]]></B></xml>", Some(&[("A", "1"), ("B", "2")]));
-        check_elements("<xml>\n <B>\n<![CDATA[ x ]]>\n</B>\n</xml>\n", Some(&[("B", " x ")]));
-        check_elements(
-            "<xml><AppId>a</AppId><appid>b</appid></xml>",
-            Some(&[("AppId", "a"), ("appid", "b")]),
-        );
-        check_elements("<xml><A>1&amp;2&#65;</A></xml>", Some(&[("A", "1&2A")]));
-        check_elements(
-            "<xml><info><A>inner</A></info><A>outer</A></xml>",
-            Some(&[("info", ""), ("A", "outer")]),
-        );
-        check_elements("<?xml version=\"1.0\"?><xml><A/><B>1</B></xml>", Some(&[("B", "1")]));
-    }
-
-    #[test]
-    fn what_is_not_plain_xml_is_refused() {
-        for xml in [
-            "",
-            "not xml",
-            "{\"AppId\": 1}",
-            "<xml><A>1</A>",
-            "<xml><A>1</B></xml>",
-            "<!DOCTYPE xml [<!ENTITY a \"b\">]><xml><A>&a;</A></xml>",
-            "<xml><A>&undefined;</A></xml>",
-        ] {
-            check_elements(xml, None);
         }
     }
 }

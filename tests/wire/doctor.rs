@@ -10,11 +10,12 @@ use wechat_authorizer::time::Clock;
 
 use crate::scene::{Scene, assert_logged};
 
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "configuration",
     "secret",
     "authorizers_table",
     "platform_table",
+    "pushes_table",
     "time_to_live",
     "point_in_time_recovery",
     "ticket",

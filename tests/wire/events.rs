@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::wechat::{Account, Push};
 use sandbox::{Answer, Browser, Fault, HttpRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{Scene, assert_logged, of_launch, redirect};
 
@@ -256,7 +256,7 @@ async fn a_duplicate_of_a_push_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_use_is_answered_and_logged_by_its_type() {
+async fn every_other_push_is_published_once() {
     let scene = Scene::new().await;
     let message = |info_type: &str, more: &str| {
         format!(
@@ -264,14 +264,46 @@ async fn what_is_of_no_use_is_answered_and_logged_by_its_type() {
             scene.wechat.component_appid
         )
     };
-    for (info_type, more) in [
-        ("notify_icpfiling_verify_result", "<task_id>1</task_id>"),
-        ("never_heard_of", ""),
-        ("notify_third_fasteregister", "<appid>wx1</appid><status>89251</status>"),
+    for (info_type, more, appid, fields) in [
+        (
+            "notify_icpfiling_verify_result",
+            "<task_id>1</task_id><verify_appid><![CDATA[wx2]]></verify_appid>",
+            "wx2",
+            json!({"task_id": "1", "verify_appid": "wx2"}),
+        ),
+        ("never_heard_of", "", "", json!({})),
+        (
+            "notify_third_fasteregister",
+            "<appid>wx1</appid><status>89251</status><info><name><![CDATA[ 茶 ]]></name></info>",
+            "wx1",
+            json!({"appid": "wx1", "status": "89251", "info": {"name": " 茶 "}}),
+        ),
+        (
+            "order_path_apply_result_notify",
+            "<list><appid>wx3</appid></list><list><appid>wx4</appid></list>",
+            "",
+            json!({"list": [{"appid": "wx3"}, {"appid": "wx4"}]}),
+        ),
     ] {
         let push = scene.wechat.push_message(&message(info_type, more));
-        check_success(&scene.push(&push).await);
-        assert_logged(&["ignored push of an unsupported type", info_type]);
+        for _ in 0..2 {
+            check_success(&scene.push(&push).await);
+        }
+        let pushes = scene.dynamodb.pushes().await;
+        let detail_type = format!("push.{info_type}");
+        let published: Vec<_> = pushes.iter().filter(|push| push["detail_type"] == *detail_type).collect();
+        let [published] = published[..] else { panic!("{published:?} for {info_type}") };
+        assert_eq!(published["authorizer_appid"], appid);
+        let mut found: Value =
+            serde_json::from_str(published["fields"].as_str().expect("text")).expect("JSON");
+        for envelope in ["AppId", "CreateTime", "InfoType"] {
+            assert!(found[envelope].take().is_string());
+        }
+        let mut expected = fields;
+        for envelope in ["AppId", "CreateTime", "InfoType"] {
+            expected[envelope] = Value::Null;
+        }
+        assert_eq!(found, expected);
     }
     // What cannot be stored is not acknowledged.
     for (info_type, more) in [
@@ -308,6 +340,27 @@ async fn a_fast_registration_brings_a_grant() {
     ));
     check_success(&scene.push(&push).await);
     assert_eq!(scene.dynamodb.authorizer(&appid).await.expect("a record")["status"], "authorized");
+    let published = scene.dynamodb.pushes().await.remove(0);
+    assert_eq!(published["detail_type"], "push.notify_third_fasteregister");
+    let fields = published["fields"].as_str().expect("text");
+    assert!(
+        fields.contains("\"info\":{\"code\":\"1\",\"name\":\"a\"}") && !fields.contains("auth_code"),
+        "{fields}"
+    );
+}
+
+#[tokio::test]
+async fn a_fast_registration_without_a_code_is_published_and_said() {
+    let scene = Scene::new().await;
+    let push = scene.wechat.push_message(&format!(
+        "<xml><AppId>{}</AppId><CreateTime>1</CreateTime><InfoType>notify_third_fasteregister</InfoType>\
+         <appid>{}</appid><status>0</status><info><wxuser>a</wxuser></info></xml>",
+        scene.wechat.component_appid, scene.appid
+    ));
+    check_success(&scene.push(&push).await);
+    assert_eq!(scene.dynamodb.pushes().await[0]["detail_type"], "push.notify_third_fasteregister");
+    assert_logged(&["WARN", "came without a usable code"]);
+    assert!(scene.dynamodb.platform_items("code#").await.is_empty());
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 mod authorize;
 mod callback;
 mod change;
+mod component_token;
 mod doctor;
 mod errcode;
 mod events;
 mod fault;
 mod gateway;
 mod launch;
+mod messages;
 mod odd;
 mod pending;
 mod race;

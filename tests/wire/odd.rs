@@ -195,6 +195,7 @@ async fn what_was_obtained_and_not_stored_is_not_followed_by_the_old_token() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
     let refused = scene.stored().await["authorizer_access_token"].as_str().expect("a token").to_owned();
+    scene.clock.advance(60);
     scene.wechat.invalidate_access_tokens(&scene.appid);
     scene.dynamodb.on("UpdateItem").containing("refreshed_at = ").always(Fault::throttled());
     let event = json!({"authorizer_appid": scene.appid, "rejected_access_token": refused});
@@ -215,6 +216,7 @@ async fn a_dead_refresh_leaves_the_record_due() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
     let record = scene.stored().await;
+    scene.clock.advance(60);
     scene.wechat.invalidate_access_tokens(&scene.appid);
     let hold = scene.dynamodb.on("UpdateItem").containing("refreshed_at = ").hold_before();
     let event =

@@ -79,12 +79,32 @@ async fn a_token_that_wechat_refused_is_replaced_once() {
     scene.granted().await;
     let token = scene.token();
     let refused = scene.ask(&token).await.expect("a token")["authorizer_access_token"].clone();
+    scene.clock.advance(60);
     let request = json!({"authorizer_appid": scene.appid, "rejected_access_token": refused});
     for _ in 0..3 {
         let answer = token.run(request.clone()).await.expect("a token");
         assert_ne!(answer["authorizer_access_token"], refused);
     }
     assert_eq!(scene.wechat.on("api_authorizer_token").count(), 1, "only while it is the stored one");
+}
+
+#[tokio::test]
+async fn a_service_that_rejects_every_token_makes_one_refresh_a_minute() {
+    let scene = Scene::new().await;
+    scene.granted().await;
+    let token = scene.token();
+    let mut newest = scene.ask(&token).await.expect("a token")["authorizer_access_token"].clone();
+    for second in 0..50 {
+        let request = json!({"authorizer_appid": scene.appid, "rejected_access_token": newest});
+        match token.run(request).await {
+            Ok(answer) => newest = answer["authorizer_access_token"].clone(),
+            Err(error) => assert_eq!(error.error_type, "TemporarilyUnavailable"),
+        }
+        if second == 25 {
+            scene.clock.advance(60);
+        }
+    }
+    assert_eq!(scene.wechat.on("api_authorizer_token").count(), 1);
 }
 
 #[tokio::test]

@@ -75,7 +75,10 @@ pub fn event(request: &HttpRequest, now: i64) -> Value {
     let domain_name = request.find("host").unwrap_or(DOMAIN_NAME);
     let text = std::str::from_utf8(&request.body).ok().filter(|_| is_text(request.find("content-type")));
     let body = text.map_or_else(|| STANDARD.encode(&request.body), str::to_owned);
-    let route_key = format!("{} {}", request.method, request.path);
+    // The one route with a parameter.
+    let appid = request.path.strip_prefix("/messages/").filter(|appid| !appid.is_empty());
+    let route = if appid.is_some() { "/messages/{appid}" } else { &request.path };
+    let route_key = format!("{} {route}", request.method);
     let mut event = json!({
         "version": "2.0",
         "routeKey": route_key,
@@ -106,6 +109,9 @@ pub fn event(request: &HttpRequest, now: i64) -> Value {
     if !request.query.is_empty() {
         let parameters = form_urlencoded::parse(request.query.as_bytes());
         event["queryStringParameters"] = joined(parameters.into_owned());
+    }
+    if let Some(appid) = appid {
+        event["pathParameters"] = json!({"appid": appid});
     }
     if !body.is_empty() {
         event["body"] = json!(body);

@@ -22,7 +22,7 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 pub fn router(functions: &[(impl AsRef<str>, Instance)], clock: &Clock) -> Router {
     let mut router = Router::new();
     for (resource, instance) in functions {
-        let is_push = resource.as_ref() == template::function("events");
+        let is_push = ["events", "messages"].map(template::function).contains(&resource.as_ref().to_owned());
         for (method, path) in template::routes(resource.as_ref()) {
             let method = Method::from_bytes(method.as_bytes()).expect("the template names HTTP methods");
             let filter = MethodFilter::try_from(method).expect("a method that axum routes");

@@ -67,8 +67,8 @@ macro_rules! functions {
 }
 
 functions! {
-    http: authorize callback events;
-    json: launch refresh reconcile token doctor;
+    http: authorize callback events messages;
+    json: launch refresh reconcile token component_token doctor;
 }
 
 impl Sandbox {

@@ -119,6 +119,7 @@ impl Form<'_> {
             "ticket" => {
                 wechat.deliver(wechat.push_ticket()).await;
             }
+            "release-check" => self.schedule.release_check().await,
             "refresh" => self.schedule.refresh().await,
             "reconcile" => self.schedule.reconcile().await,
             "doctor" => self.schedule.doctor().await,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use sandbox::Sandbox;
-use sandbox::wechat::Delivery;
+use sandbox::wechat::{Delivery, Item};
 use sandbox::wire::Request;
 use serde_json::Value;
 
@@ -39,6 +39,7 @@ pub(super) struct StartPage {
     when: Vec<Switch>,
     code: Vec<Switch>,
     runs: Vec<Run>,
+    check: Vec<Item>,
     faults: Vec<String>,
     clock: String,
     fault_groups: &'static [Group],
@@ -96,6 +97,7 @@ impl StartPage {
             when: switches(action::WHEN, &when),
             code: switches(action::CODE, &code),
             runs: schedule.runs(),
+            check: schedule.check(),
             ticket: ticket.unwrap_or("none yet".to_owned()),
             component_token: component_token.map_or("none yet".to_owned(), |at| left(at, now)),
             claims: claims.map(Claim::of).collect(),

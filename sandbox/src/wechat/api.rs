@@ -20,7 +20,7 @@ use crate::message::{Reply, Request};
 use crate::net::Connection;
 use answers::{
     Outcome, authorizer_info, authorizer_list, authorizer_token, check_appsecret, check_component,
-    create_pre_auth_code, endpoint, query_auth, quota, rid, text,
+    create_pre_auth_code, endpoint, query_auth, quota, rid, send_text, text,
 };
 
 pub(super) fn router(part: Part) -> Router {
@@ -83,6 +83,10 @@ impl Call {
         if self.endpoint == "user/get" {
             ledger.check_authorizer_token(self.token(&["access_token"])?, now)?;
             return Ok(json!({"total": 0, "count": 0, "data": {"openid": []}, "next_openid": ""}));
+        }
+        if self.endpoint == "message/custom/send" {
+            let appid = ledger.check_authorizer_token(self.token(&["access_token"])?, now)?;
+            return send_text(ledger, &appid, &self.body()?);
         }
         match self.endpoint.as_str() {
             "api_component_token" => return self.component_token(ledger, now),

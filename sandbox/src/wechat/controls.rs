@@ -10,7 +10,7 @@ use wechat_authorizer::time::Clock;
 
 use super::account::Account;
 use super::delivery::Pushes;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, SentText};
 use super::part::Part;
 use super::{api, consent, credentials};
 use crate::log::Log;
@@ -184,6 +184,11 @@ impl WeChat {
     /// Whether a business call of the account with this access token works now.
     pub fn accepts(&self, authorizer_access_token: &str) -> bool {
         self.ledger().check_authorizer_token(authorizer_access_token, self.part.clock.now().as_secs()).is_ok()
+    }
+
+    /// The texts that accounts sent to their users, in order.
+    pub fn sent_texts(&self) -> Vec<SentText> {
+        self.ledger().sent.clone()
     }
 
     /// Everything secret that was ever made here, and every code that was sent here: no log line and no page may show any of it.

@@ -1,4 +1,4 @@
-//! Pushes on their way to the authorization event URL, and when WeChat sends which.
+//! Pushes on their way to the platform, and when WeChat sends which.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::log::Log;
 /// One push and how it was answered.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The `InfoType` of the message.
+    /// The `InfoType` of the message, or its `MsgType`.
     pub info_type: String,
     /// The status; absent where no answer came within five seconds.
     pub status: Option<u16>,
@@ -65,12 +65,17 @@ struct Inner {
 
 pub(super) struct Settings {
     pub(super) events_url: Option<String>,
+    pub(super) messages_url: Option<String>,
     pub(super) beside_redirect: (When, PushedCode),
 }
 
 impl Pushes {
     pub(super) fn new(log: Log) -> Self {
-        let settings = Settings { events_url: None, beside_redirect: (When::AtOnce, PushedCode::Same) };
+        let settings = Settings {
+            events_url: None,
+            messages_url: None,
+            beside_redirect: (When::AtOnce, PushedCode::Same),
+        };
         Self(Arc::new(Inner {
             // Gives up after five seconds, as WeChat does.
             client: wechat_authorizer::http::client(),
@@ -89,7 +94,10 @@ impl Pushes {
     }
 
     pub(super) async fn deliver(&self, push: Push) -> Option<Delivery> {
-        let url = self.settings().events_url.clone()?;
+        let url = match push.authorizer_appid() {
+            Some(appid) => self.settings().messages_url.clone()?.replace("$APPID$", appid),
+            None => self.settings().events_url.clone()?,
+        };
         let request = push.request();
         let url = format!("{url}{}{}", if url.contains('?') { '&' } else { '?' }, request.query);
         let mut post = post(&self.0.client, &url).body(request.body);

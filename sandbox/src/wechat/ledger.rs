@@ -40,6 +40,8 @@ pub(super) struct Ledger {
     /// Everything secret that was ever made here or sent here as a code.
     pub(super) secrets: BTreeSet<String>,
     pub(super) calls: Calls,
+    /// The texts that accounts sent to their users.
+    pub(super) sent: Vec<SentText>,
     tickets: HashMap<String, i64>,
     /// When the newest was issued; absent before the first, and once the platform has asked for another.
     ticket_issued_at: Option<i64>,
@@ -49,6 +51,17 @@ pub(super) struct Ledger {
     /// Until when each is accepted.
     pre_auth_codes: HashMap<String, i64>,
     codes: Codes,
+}
+
+/// A text that an account sent to one of its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentText {
+    /// The account.
+    pub authorizer_appid: String,
+    /// The user.
+    pub openid: String,
+    /// The text.
+    pub content: String,
 }
 
 /// An account and its authorization of the platform.
@@ -89,6 +102,7 @@ impl Ledger {
             accounts: BTreeMap::new(),
             secrets: secrets.map(str::to_owned).into(),
             calls: Calls::default(),
+            sent: Vec::new(),
             // Accepted at any time.
             tickets: HashMap::from([(EVENT_FILE_TICKET.to_owned(), i64::MAX)]),
             ticket_issued_at: None,

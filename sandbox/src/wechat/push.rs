@@ -1,4 +1,5 @@
-//! What WeChat pushes to the authorization event URL (授权事件接收URL): encrypted, signed, and a request.
+//! What WeChat pushes to the authorization event URL (授权事件接收URL) and to the message URL (消息与事件接收URL): encrypted,
+//! signed, and a request.
 
 mod cipher;
 
@@ -11,7 +12,7 @@ const CODE_LIFE: i64 = 3600;
 
 /// One push. Sent as it is or changed; a clone is the same push once more, as WeChat may repeat it.
 ///
-/// An instance of `events` takes it as a request: `sandbox.events().request(wechat.push_ticket())`.
+/// An instance of `events` or `messages` takes it as a request: `sandbox.events().request(wechat.push_ticket())`.
 #[derive(Clone, Debug)]
 pub struct Push {
     message: Message,
@@ -26,7 +27,16 @@ pub struct Push {
 
 #[derive(Clone, Debug)]
 enum Message {
-    Info { info_type: &'static str, fields: Vec<(&'static str, String)> },
+    Info {
+        info_type: &'static str,
+        fields: Vec<(&'static str, String)>,
+    },
+    /// Of a user of an account, whose appid and original id these are.
+    Account {
+        authorizer_appid: String,
+        user_name: String,
+        fields: Vec<(&'static str, String)>,
+    },
     Xml(String),
 }
 
@@ -45,6 +55,16 @@ pub(super) fn authorization(
 impl Push {
     pub(super) fn of(info_type: &'static str, fields: Vec<(&'static str, String)>, now: i64) -> Self {
         Self::new(Message::Info { info_type, fields }, now)
+    }
+
+    pub(super) fn of_account(
+        authorizer_appid: &str,
+        user_name: &str,
+        fields: Vec<(&'static str, String)>,
+        now: i64,
+    ) -> Self {
+        let (authorizer_appid, user_name) = (authorizer_appid.to_owned(), user_name.to_owned());
+        Self::new(Message::Account { authorizer_appid, user_name, fields }, now)
     }
 
     /// A message that is sent as it is.
@@ -106,6 +126,16 @@ impl Push {
     pub fn xml(&self) -> String {
         let (info_type, fields) = match &self.message {
             Message::Xml(xml) => return xml.clone(),
+            Message::Account { user_name, fields, .. } => {
+                let mut xml = format!(
+                    "<xml><ToUserName><![CDATA[{user_name}]]></ToUserName>\n<CreateTime>{}</CreateTime>\n",
+                    self.create_time
+                );
+                for (name, value) in fields {
+                    xml.push_str(&format!("<{name}><![CDATA[{value}]]></{name}>\n"));
+                }
+                return xml + "</xml>";
+            }
             Message::Info { info_type, fields } => (info_type, fields),
         };
         let mut xml = format!(
@@ -127,15 +157,26 @@ impl Push {
         xml
     }
 
-    /// The `InfoType` of the message; empty where it has none.
+    /// The `InfoType` of the message, or its `MsgType`; empty where it has neither.
     pub fn info_type(&self) -> String {
         let xml = self.xml();
-        let rest = xml.split_once("<InfoType>").map_or("", |(_, rest)| rest);
-        let text = rest.split_once("</InfoType>").map_or("", |(text, _)| text).trim();
-        text.trim_start_matches("<![CDATA[").trim_end_matches("]]>").to_owned()
+        let text = |name: &str| {
+            let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+            let (text, _) = rest.split_once(&format!("</{name}>"))?;
+            Some(text.trim().trim_start_matches("<![CDATA[").trim_end_matches("]]>").to_owned())
+        };
+        text("InfoType").or_else(|| text("MsgType")).unwrap_or_default()
     }
 
-    /// The push as a request for `/events`.
+    /// The account whose user it is of; none for a push to the authorization event URL.
+    pub(super) fn authorizer_appid(&self) -> Option<&str> {
+        match &self.message {
+            Message::Account { authorizer_appid, .. } => Some(authorizer_appid),
+            _ => None,
+        }
+    }
+
+    /// The push as a request for `/events` or `/messages/{appid}`.
     pub fn request(&self) -> HttpRequest {
         let encrypted = cipher::encrypt(&self.encoding_aes_key, &self.random, &self.xml(), &self.appid);
         let timestamp = self.timestamp.to_string();
@@ -145,11 +186,16 @@ impl Push {
         let query = format!(
             "signature={signature}&timestamp={timestamp}&nonce={nonce}&encrypt_type=aes&msg_signature={msg_signature}"
         );
+        let (path, (name, value)) = match &self.message {
+            Message::Account { authorizer_appid, user_name, .. } => {
+                (format!("/messages/{authorizer_appid}"), ("ToUserName", user_name.as_str()))
+            }
+            _ => ("/events".to_owned(), ("AppId", credentials::COMPONENT_APPID)),
+        };
         let body = format!(
-            "<xml>\n    <AppId><![CDATA[{}]]></AppId>\n    <Encrypt><![CDATA[{encrypted}]]></Encrypt>\n</xml>\n",
-            credentials::COMPONENT_APPID,
+            "<xml>\n    <{name}><![CDATA[{value}]]></{name}>\n    <Encrypt><![CDATA[{encrypted}]]></Encrypt>\n</xml>\n",
         );
-        HttpRequest::post(&format!("/events?{query}"), body)
+        HttpRequest::post(&format!("{path}?{query}"), body)
             .header("Content-Type", "text/xml")
             .header("User-Agent", "Mozilla/4.0")
     }

@@ -32,6 +32,35 @@ impl WeChat {
         self.push("unauthorized", vec![("AuthorizerAppid", authorizer_appid.to_owned())])
     }
 
+    /// A push of a text that the user `openid` writes to an account.
+    pub fn push_text(&self, authorizer_appid: &str, openid: &str, content: &str) -> Push {
+        let fields = vec![
+            ("FromUserName", openid.to_owned()),
+            ("MsgType", "text".to_owned()),
+            ("Content", content.to_owned()),
+            ("MsgId", fastrand::u64(1 << 60..).to_string()),
+        ];
+        self.push_of_account(authorizer_appid, fields)
+    }
+
+    /// A push of what the user `openid` does at an account, as `subscribe`.
+    pub fn push_event(&self, authorizer_appid: &str, openid: &str, event: &str) -> Push {
+        let fields = vec![
+            ("FromUserName", openid.to_owned()),
+            ("MsgType", "event".to_owned()),
+            ("Event", event.to_owned()),
+        ];
+        self.push_of_account(authorizer_appid, fields)
+    }
+
+    /// A push to the message URL with these elements besides `ToUserName` and `CreateTime`.
+    pub fn push_of_account(&self, authorizer_appid: &str, fields: Vec<(&'static str, String)>) -> Push {
+        let accounts = self.accounts();
+        let account = accounts.iter().find(|account| account.appid == authorizer_appid);
+        let user_name = &account.expect("a test names an account it has added").user_name;
+        Push::of_account(authorizer_appid, user_name, fields, self.part.clock.now().as_secs())
+    }
+
     /// A push of any message, which is sent as it is, its `CreateTime` too.
     pub fn push_message(&self, xml: &str) -> Push {
         Push::of_xml(xml, self.part.clock.now().as_secs())
@@ -46,6 +75,11 @@ impl WeChat {
         self.part.pushes.settings().events_url = url.map(str::to_owned);
     }
 
+    /// Sets 消息与事件接收URL, with `$APPID$` in it. Without one nothing is pushed there.
+    pub fn set_messages_url(&self, url: Option<&str>) {
+        self.part.pushes.settings().messages_url = url.map(str::to_owned);
+    }
+
     /// How pushes accompany redirects from now on. At first they are sent at once, with the same code.
     pub fn accompany_redirects(&self, when: When, code: PushedCode) {
         self.part.pushes.settings().beside_redirect = (when, code);
@@ -56,7 +90,7 @@ impl WeChat {
         self.part.pushes.beside_redirect()
     }
 
-    /// Posts a push to the events URL, once: WeChat promises no second attempt. None without a URL.
+    /// Posts a push to its URL, once: WeChat promises no second attempt. None without a URL.
     pub async fn deliver(&self, push: Push) -> Option<Delivery> {
         self.part.pushes.deliver(push).await
     }

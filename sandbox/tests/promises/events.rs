@@ -31,6 +31,8 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("callback-prefetch.json", "204", ""),
     ("callback-unknown-code.json", "400", "链接无效"),
     ("callback-with-launch.json", "303 200", "沙箱咖啡馆"),
+    ("component_token.json", "ok", "\"component_access_token_expires_at\":"),
+    ("component_token-rejected.json", "ok", "\"component_access_token\":"),
     ("doctor.json", "ok", "\"ok\":true}"),
     ("events-authorized.json", "200", "success"),
     ("events-bad-signature.json", "403", ""),
@@ -44,6 +46,8 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("events-updateauthorized.json", "200", "success"),
     ("launch.json", "ok", "https://platform.example.com/authorize?launch="),
     ("launch-outcome.json", "ok", "\"state\":\"customer-4711\",\"status\":\"open\""),
+    ("messages-bad-signature.json", "403", ""),
+    ("messages-text.json", "200", "success"),
     ("reconcile.json", "ok", "\"restored\":1"),
     ("reconcile-dry-run.json", "ok", "\"restored\":1"),
     ("refresh.json", "ok", "\"refreshed\":1"),
@@ -124,8 +128,6 @@ fn assert_consistent(name: &str, file: &EventFile) {
     assert_eq!(event["headers"]["host"], event["requestContext"]["domainName"], "{name}");
     assert_eq!(event["routeKey"], event["requestContext"]["routeKey"], "{name}");
     let function = &file.function;
-    let route = (http["method"].as_str().expect("a method"), http["path"].as_str().expect("a path"));
-    let resource = format!("{}{}Function", function[..1].to_uppercase(), &function[1..]);
-    let routes = template::routes(&resource);
-    assert!(routes.iter().any(|(method, path)| (method.as_str(), path.as_str()) == route), "{name}");
+    let routes = template::routes(&template::function(function));
+    assert!(routes.iter().any(|(method, path)| event["routeKey"] == format!("{method} {path}")), "{name}");
 }

@@ -50,7 +50,7 @@ fn fast_registration(sandbox: &Sandbox) -> Push {
     )
 }
 
-/// A push that this service has no use for.
+/// A push that this service has nothing to do for, but to publish it.
 fn unknown_type(sandbox: &Sandbox) -> Push {
     message(
         sandbox,
@@ -59,6 +59,17 @@ fn unknown_type(sandbox: &Sandbox) -> Push {
          <verify_appid><![CDATA[wx5a4db0c5709e0002]]></verify_appid>\n\
          <result>3</result>\n",
     )
+}
+
+/// A follower writes to the Official Account.
+fn text(sandbox: &Sandbox) -> Push {
+    let fields = vec![
+        ("FromUserName", "oSandbox5a4db0cfee0000000001".to_owned()),
+        ("MsgType", "text".to_owned()),
+        ("Content", "你好".to_owned()),
+        ("MsgId", "24900000000000001".to_owned()),
+    ];
+    sandbox.wechat.push_of_account(OFFICIAL_ACCOUNT, fields)
 }
 
 /// Every file with its request.
@@ -82,6 +93,8 @@ fn files(sandbox: &Sandbox) -> Vec<(&'static str, HttpRequest)> {
         ("events-previous-key.json", fixed(ticket(sandbox).with_previous_key())),
         ("events-bad-signature.json", fixed(ticket(sandbox).with_token("another token"))),
         ("events-not-xml.json", not_xml),
+        ("messages-text.json", fixed(text(sandbox))),
+        ("messages-bad-signature.json", fixed(text(sandbox).with_token("another token"))),
         ("events-base64-body.json", base64),
     ]
 }

@@ -48,7 +48,7 @@ async fn tables_that_are_not_there_or_may_not_be_described_are_told_apart() {
     report.assert_finds("authorizers_table", "AccessDeniedException", "dynamodb:DescribeTable");
     assert_eq!(
         report.failed(),
-        ["authorizers_table", "platform_table"],
+        ["authorizers_table", "platform_table", "pushes_table"],
         "what they hold is read all the same"
     );
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::wechat::account::func_info;
 use crate::wechat::credentials;
-use crate::wechat::ledger::{Ledger, PRE_AUTH_CODE_LIFE};
+use crate::wechat::ledger::{Ledger, PRE_AUTH_CODE_LIFE, SentText};
 use crate::wechat::refusal::Refusal;
 use crate::wechat::token::LIFE;
 
@@ -110,6 +110,20 @@ pub(super) fn authorizer_list(ledger: &Ledger, body: &Value) -> Outcome {
     let total_count = list.len();
     let list: Vec<_> = list.into_iter().skip(offset).take(count).collect();
     Ok(json!({"total_count": total_count, "list": list}))
+}
+
+pub(super) fn send_text(ledger: &mut Ledger, authorizer_appid: &str, body: &Value) -> Outcome {
+    let (to, content) = (text(body, "touser"), text(&body["text"], "content"));
+    let (Some(openid), Some(content), "text") = (to, content, text(body, "msgtype").unwrap_or_default())
+    else {
+        return Err(Refusal::new(47001));
+    };
+    ledger.sent.push(SentText {
+        authorizer_appid: authorizer_appid.to_owned(),
+        openid: openid.to_owned(),
+        content: content.to_owned(),
+    });
+    Ok(json!({"errcode": 0, "errmsg": "ok"}))
 }
 
 pub(super) fn quota(ledger: &Ledger, body: &Value, now: i64) -> Outcome {

@@ -53,12 +53,13 @@ impl Ledger {
         token
     }
 
-    pub(in super::super) fn check_authorizer_token(&self, token: &str, now: i64) -> Result<(), Refusal> {
+    pub(in super::super) fn check_authorizer_token(&self, token: &str, now: i64) -> Result<String, Refusal> {
         if self.component_tokens.contains(token) {
             return Err(Refusal::new(61015));
         }
         let owner = self.token_owners.get(token).ok_or_else(|| Refusal::new(40001))?;
-        self.accounts[owner].access_tokens.check(token, now)
+        self.accounts[owner].access_tokens.check(token, now)?;
+        Ok(owner.clone())
     }
 
     /// The authorization of an account; 61003 where there is none.
