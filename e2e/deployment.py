@@ -413,7 +413,7 @@ def refresh(stack):
 
 
 def reconcile(stack):
-    counts = {"listed", "restored", "revoked", "unchanged", "failed", "complete"}
+    counts = {"listed", "restored", "corrected", "revoked", "unchanged", "failed", "complete"}
     lost = stack.record()
     stack.table("AuthorizersTableName").delete_item(Key=KEY)
     answer = stack.invoke("ReconcileFunction", {"dry_run": True})

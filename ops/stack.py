@@ -82,7 +82,7 @@ def run_reconcile(dry_run):
 
 
 def reconcile(arguments):
-    """Compares the table with WeChat's list, and restores what is missing. Takes up to 15 minutes."""
+    """Compares the table with WeChat's list and accounts, and restores and corrects. Takes up to 15 minutes."""
     run_reconcile(arguments.dry_run)
 
 

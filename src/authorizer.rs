@@ -1,9 +1,11 @@
 //! The tokens of the authorizers: refreshed under a lease, and looked up at WeChat where they are missing.
 
+mod compare;
 mod restore;
 mod revoke;
 mod schedule;
 mod suspect;
+mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,6 +24,7 @@ use crate::wechat::{Appid, CallError, Class, RefreshedToken, masked};
 pub(crate) use restore::Compared;
 use schedule::{next_day_in_beijing, retry_after};
 pub(crate) use suspect::{Suspect, Suspects};
+pub(crate) use turn::Turns;
 
 /// The longest that one refresh may take, so that the lease of a dead owner ends within a minute.
 const LONGEST: Duration = Duration::from_secs(40);

@@ -49,15 +49,27 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
 /// Verifies the push and stores what it says. The error is the status of a push that is not stored.
 async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<String, StatusCode> {
     let (message, _) = delivery::open(&app.services, request).await?;
-    let push = Push::read(&message, &app.component_appid).map_err(|error| {
-        if error == PushError::Unstorable {
-            metric::unreadable_push();
+    let push = match Push::read(&message, &app.component_appid) {
+        Ok(push) => push,
+        Err(error) => {
+            if let PushError::Unstorable(account) = &error {
+                metric::unreadable_push();
+                doubt(app, account.as_ref()).await;
+            }
+            return Err(refused(error));
         }
-        refused(error)
-    })?;
+    };
     let (stored, ()) =
         tokio::join!(store(app, &push, &message, deadline), note_odd_time(app, &push, deadline));
     stored.map(|()| SUCCESS.to_owned())
+}
+
+/// What was said of the account is lost: `reconcile` compares it in its next run.
+async fn doubt(app: &App, account: Option<&Appid>) {
+    let Some(appid) = account else { return };
+    if let Err(error) = app.services.store.doubt(appid, app.services.clock.now()).await {
+        tracing::warn!(authorizer.appid = %appid, "{error}");
+    }
 }
 
 /// Says and notes that the push tells a time which cannot be, if it does and is of a kind whose time counts.
@@ -88,6 +100,7 @@ async fn store(app: &App, push: &Push, message: &Message, deadline: Deadline) ->
                 }
                 None => {
                     metric::unreadable_push();
+                    doubt(app, entry.authorizer_appid.as_ref()).await;
                     tracing::warn!("an account that the platform registered came without a usable code");
                     Ok(())
                 }

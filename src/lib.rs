@@ -8,7 +8,7 @@
 //! # Layout
 //!
 //! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
-//! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing;
+//! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing and corrects what is wrong;
 //!   [`token`]: gives one out.
 //! - [`doctor`]: what keeps the platform from working.
 //! - `exchange`: authorization code → grant → record; `authorizer`: the tokens that follow;

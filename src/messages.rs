@@ -127,10 +127,10 @@ async fn user_name(app: &App, appid: &Appid, deadline: Deadline) -> Result<Optio
         return Ok(user_name);
     }
     let record = app.services.store.record(appid).await.map_err(not_stored)?;
-    let user_name = match record.and_then(|record| record.user_name) {
+    let user_name = match record.and_then(|record| record.profile?.user_name) {
         Some(user_name) => Some(user_name),
         None => match app.services.authorizer_info(appid, deadline).await {
-            Ok(info) => info.profile.user_name,
+            Ok(info) => info.profile.and_then(|profile| profile.user_name),
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => None,
             Err(cause) => {
                 cause.report();

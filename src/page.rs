@@ -5,7 +5,6 @@
 //! library and isolated from the direction of the text around it.
 
 mod language;
-pub(crate) mod permission;
 mod text;
 
 use std::sync::LazyLock;
@@ -16,6 +15,7 @@ use aws_smithy_types::base64;
 
 pub(crate) use self::language::Language;
 use self::text::{Mark, Notice, Text};
+use crate::wechat::{PermissionSet, permission_name};
 
 /// What a page tells the visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub(crate) struct Complete {
     pub authorizer_appid: String,
     /// The account's name, where it is known.
     pub nick_name: Option<String>,
-    /// The permission sets granted, in the order shown. Ids without a known name appear as numbers.
-    pub permission_set_ids: Vec<i64>,
+    /// The permission sets granted, in the order shown. Those that neither we nor WeChat name appear as numbers.
+    pub permission_sets: Vec<PermissionSet>,
     /// Whether WeChat gave tokens. It gives none to an account without any API permission, and then the
     /// page asks for another authorization.
     pub has_tokens: bool,
@@ -128,14 +128,18 @@ impl Page {
 
     fn account(&self, language: Language) -> Option<Account<'_>> {
         let Self::Complete(complete) = self else { return None };
-        let permission = |&id| match permission::name(id, language) {
-            Some(name) => name.to_owned(),
-            None => format!("{} {id}", text::UNKNOWN_PERMISSION.to(language)),
+        let permission = |set: &PermissionSet| match (permission_name(set.id), language) {
+            (Some(name), Language::Chinese) => name.chinese.to_owned(),
+            (Some(name), Language::English) => name.english.to_owned(),
+            (None, _) => {
+                let own = set.name.as_deref().and_then(printable);
+                own.unwrap_or_else(|| format!("{} {}", text::UNKNOWN_PERMISSION.to(language), set.id))
+            }
         };
         Some(Account {
             name: complete.nick_name.as_deref().and_then(printable),
             appid: &complete.authorizer_appid,
-            permissions: complete.permission_set_ids.iter().map(permission).collect(),
+            permissions: complete.permission_sets.iter().map(permission).collect(),
         })
     }
 

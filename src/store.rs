@@ -4,6 +4,7 @@
 mod allowance;
 mod attribute;
 mod claim;
+mod comparison;
 mod component_token;
 mod cursor;
 mod describe;
@@ -37,6 +38,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use lambda_http::lambda_runtime::Diagnostic;
 use thiserror::Error;
 
+pub(crate) use comparison::Correction;
 pub(crate) use component_token::StoredToken;
 pub(crate) use cursor::Cursor;
 pub(crate) use describe::Table;

@@ -12,6 +12,7 @@ mod life;
 mod list;
 mod mask;
 mod message;
+mod permission;
 mod profile;
 mod push;
 mod secret;
@@ -31,7 +32,8 @@ pub(crate) use life::{TOKEN_LIFE, USABLE, due_before_end, fresh, renewed_before,
 pub use list::{AuthorizerList, ListedAccount};
 pub(crate) use mask::masked;
 pub use message::{Message, PushError, Signature};
-pub use profile::{AccountType, AuthorizerInfo, Profile};
+pub use permission::{PermissionName, permission_name};
+pub use profile::{AccountType, AuthorizerInfo, Category, Profile};
 pub use push::{Authorized, Info, InfoType, Push};
 pub use secret::{ComponentSecret, MalformedSecret};
 pub use token::{

@@ -425,7 +425,7 @@ class Permissions(unittest.TestCase):
     def test_services_cannot_read_refresh_tokens_and_leases(self):
         statement = Stack().resources["ReadAccessTokensPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
         attributes = set(statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
-        self.assertLessEqual({"authorizer_access_token", "state", "unverified_state", "bound"}, attributes)
+        self.assertLessEqual({"authorizer_access_token", "state", "unverified_state", "bound", "profile", "profile_at"}, attributes)
         self.assertFalse(attributes & {"authorizer_refresh_token", "lease_owner", "lease_until", "change"})
         self.assertEqual(statement["Condition"]["Null"], {"dynamodb:Attributes": "false"})
         self.assertEqual(statement["Condition"]["StringEquals"], {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"})

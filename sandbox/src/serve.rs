@@ -6,7 +6,7 @@ use std::error::Error;
 use axum::Router;
 use axum::routing::get;
 use reqwest::Url;
-use sandbox::wechat::Account;
+use sandbox::wechat::{Account, Kind};
 use sandbox::{Listen, Log, Sandbox, event_file, gateway};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -107,11 +107,16 @@ fn port_of(origin: &str) -> &str {
 }
 
 fn add_accounts(sandbox: &Sandbox) {
-    let book_shop = Account::official_account("山茶书店");
-    let running_club = Account::mini_program("晨跑打卡");
     // Fixed ids: the page lists accounts by them.
-    for (appid, account) in [("wx5a4db0cb00c50003", book_shop), ("wx5a4db0c12e770004", running_club)] {
-        sandbox.wechat.add_account(Account { appid: appid.to_owned(), ..account });
+    for (appid, kind, nick_name) in [
+        ("wx5a4db0cb00c50003", Kind::OfficialAccount, "山茶书店"),
+        ("wx5a4db0c12e770004", Kind::MiniProgram, "晨跑打卡"),
+        ("wx5a4db0cc4a4e0005", Kind::Channels, "山茶读书"),
+        ("wx5a4db0c5702e0006", Kind::Store, "山茶书店旗舰店"),
+        ("wx5a4db0c7a1e40007", Kind::Talent, "读书的小林"),
+        ("wx5a4db0c50bb10008", Kind::Supplier, "山茶图书供货"),
+    ] {
+        sandbox.wechat.add_account(Account { appid: appid.to_owned(), ..Account::new(kind, nick_name) });
     }
 }
 

@@ -197,4 +197,24 @@ mod tests {
         let page = press(&state, "action=ticket").await;
         assert!(page.contains("<code>component_verify_ticket</code>"));
     }
+
+    #[tokio::test]
+    async fn what_nobody_pushes_reaches_the_record_when_the_accounts_turn_comes() {
+        let state = state().await;
+        let event = include_str!("../../events/callback.json");
+        state.sandbox.callback().invoke_file(event).await;
+        let account = "account=wx5a4db0c0ffee0001";
+        press(&state, &format!("action=rename&{account}&nick_name=茶馆")).await;
+        press(&state, &format!("action=ban&{account}")).await;
+        let before = press(&state, &format!("action=edit-unheard&{account}&set=1")).await;
+        assert!(before.contains("<h3>沙箱咖啡馆") && before.contains("value=\"茶馆\""), "{before}");
+        for _ in 0..8 {
+            state.sandbox.clock.advance(86_400);
+            press(&state, "action=ticket").await;
+            press(&state, "action=reconcile").await;
+        }
+        let page = page(&state).await;
+        assert!(page.contains("<h3>茶馆") && page.contains("<dt>account status</dt><dd>16</dd>"), "{page}");
+        assert!(page.contains("<dt>permission sets</dt><dd>1</dd>"), "{page}");
+    }
 }

@@ -21,7 +21,7 @@ mod refusal;
 mod release_check;
 mod token;
 
-pub use account::{Account, Kind, permission_name};
+pub use account::{Account, Kind, set_name};
 pub use controls::WeChat;
 pub use delivery::{Delivery, PushedCode, When};
 pub use ledger::SentText;

@@ -13,6 +13,8 @@ use crate::wechat::{Appid, Class, Grant, ListedAccount};
 pub(crate) enum Compared {
     /// The record was missing or had no valid token, and is complete now.
     Restored,
+    /// The record said something else than WeChat of the profile or the permission sets, and is corrected.
+    Corrected,
     /// The record is as it should be, or newer.
     Unchanged,
     /// The merchant revoked, and the table says so, or this is a dry run.
@@ -60,6 +62,9 @@ impl Authorizers {
         let told = info.as_ref().and_then(|info| info.refresh_token.clone());
         let refresh_token = told.or_else(|| listed.refresh_token.clone());
         if refresh_token.is_none() {
+            if let (Some(record), Some(info)) = (record.filter(|record| record.is_authorized()), &info) {
+                self.correct(appid, record, info, dry_run).await?;
+            }
             tracing::warn!(authorizer.appid = %appid, "WeChat has no refresh token: the merchant must authorize again");
             return Ok(Compared::Failed);
         }
@@ -70,7 +75,7 @@ impl Authorizers {
             authorizer_appid: appid.clone(),
             access_token: None,
             refresh_token,
-            func_info: info.as_ref().map(|info| info.func_info.clone()).unwrap_or_default(),
+            func_info: info.as_ref().and_then(|info| info.func_info.clone()).unwrap_or_default(),
         };
         let write = GrantWrite {
             grant: &grant,
@@ -88,7 +93,7 @@ impl Authorizers {
         }
         let now = self.services.clock.now();
         if let Some(info) = &info {
-            self.services.store.put_profile(appid, event_time, &info.profile, None, now).await?;
+            self.services.store.put_profile(appid, event_time, info.profile.as_ref(), None, now).await?;
         }
         tracing::info!(authorizer.appid = %appid, "record restored from WeChat");
         match self.refresh(appid, &Reason::DueBy(now), deadline).await? {
@@ -103,7 +108,7 @@ impl Authorizers {
 
     /// An account that is still on WeChat's list although WeChat refuses to tell of it, as those of the release check
     /// are. Refreshing its token brings the second answer.
-    async fn refuse_listed(
+    pub(super) async fn refuse_listed(
         &self,
         appid: &Appid,
         record: Option<&Record>,
@@ -162,7 +167,11 @@ impl Authorizers {
 }
 
 /// When the grant was made that `record` lacks; none if it lacks nothing.
-fn missing_since(listed: &ListedAccount, record: Option<&Record>, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn missing_since(
+    listed: &ListedAccount,
+    record: Option<&Record>,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let auth_time = listed.auth_time.at(now);
     let Some(record) = record else { return Some(auth_time) };
     if !record.is_authorized() {

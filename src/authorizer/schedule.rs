@@ -15,11 +15,18 @@ pub(super) fn retry_after(class: Class, attempts: u32) -> Duration {
     Duration::from_secs((first << (attempts - 1).min(10)).min(longest))
 }
 
+/// Beijing's clocks are this many seconds ahead.
+const OFFSET: i64 = 8 * 3600;
+const DAY: i64 = 86_400;
+
+/// The number of the day in Beijing.
+pub(super) fn day_in_beijing(at: Timestamp) -> i64 {
+    (at.as_secs() + OFFSET).div_euclid(DAY)
+}
+
 /// The next midnight in Beijing, when WeChat's daily quotas begin anew.
 pub(super) fn next_day_in_beijing(now: Timestamp) -> Timestamp {
-    const OFFSET: i64 = 8 * 3600;
-    const DAY: i64 = 86_400;
-    Timestamp::from_secs((now.as_secs() + OFFSET).div_euclid(DAY) * DAY + DAY - OFFSET)
+    Timestamp::from_secs((day_in_beijing(now) + 1) * DAY - OFFSET)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub(super) fn complete(app: &App, account: Option<Account>, launch: Option<(&Lau
         Some(account) => Page::Complete(Complete {
             authorizer_appid: account.authorizer_appid.as_str().to_owned(),
             nick_name: account.nick_name,
-            permission_set_ids: account.permission_set_ids,
+            permission_sets: account.permission_sets,
             has_tokens: account.has_tokens,
             return_url,
         }),

@@ -112,6 +112,11 @@ impl Exchange {
         if let Err(error) = self.services.store.fail_claim(claim, errcode).await {
             tracing::warn!("{error}");
         }
+        // A push said that the account granted something, and nobody will learn what by this code.
+        let Some(appid) = &claim.authorizer_appid else { return };
+        if let Err(error) = self.services.store.doubt(appid, self.services.clock.now()).await {
+            tracing::warn!(authorizer.appid = %appid, "{error}");
+        }
     }
 
     /// Gives the claim back: to the merchant's reload or the sweep, whichever comes first; or, if the sweep had it, to

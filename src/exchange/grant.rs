@@ -40,12 +40,12 @@ impl Exchange {
             refresh_token = grant.refresh_token.is_some(),
             "grant stored"
         );
-        let mut permission_set_ids: Vec<i64> = grant.func_info.iter().map(|set| set.id).collect();
-        permission_set_ids.sort_unstable();
-        permission_set_ids.dedup();
+        let mut permission_sets = grant.func_info;
+        permission_sets.sort_by_key(|set| set.id);
+        permission_sets.dedup_by_key(|set| set.id);
         let account = Account {
             nick_name,
-            permission_set_ids,
+            permission_sets,
             has_tokens: grant.access_token.is_some() || grant.refresh_token.is_some(),
             authorizer_appid: grant.authorizer_appid,
         };
@@ -146,11 +146,12 @@ impl Exchange {
             };
             let missing = info.refresh_token.as_ref().filter(|_| grant.refresh_token.is_none());
             let now = self.services.clock.now();
-            let put = self.services.store.put_profile(appid, claim.event_time, &info.profile, missing, now);
+            let profile = info.profile.as_ref();
+            let put = self.services.store.put_profile(appid, claim.event_time, profile, missing, now);
             if let Err(error) = put.await {
                 tracing::warn!(authorizer.appid = %appid, "{error}");
             }
-            info.profile.nick_name
+            info.profile?.nick_name
         };
         deadline.limit(fetching).await?
     }

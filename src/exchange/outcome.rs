@@ -3,7 +3,7 @@
 use crate::claim::Rejection;
 use crate::component::ComponentError;
 use crate::store::{Record, StoreError};
-use crate::wechat::{Appid, Class, Errcode, Refusal};
+use crate::wechat::{Appid, Class, Errcode, PermissionSet, Refusal};
 
 /// How an exchange ended.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ pub(crate) struct Account {
     pub authorizer_appid: Appid,
     /// Its name, where it is known.
     pub nick_name: Option<String>,
-    /// The permission sets granted.
-    pub permission_set_ids: Vec<i64>,
+    /// The permission sets granted, in ascending order.
+    pub permission_sets: Vec<PermissionSet>,
     /// Whether WeChat gave tokens for it.
     pub has_tokens: bool,
 }
@@ -119,8 +119,8 @@ impl Account {
     pub(crate) fn of(appid: &Appid, record: &Record) -> Self {
         Self {
             authorizer_appid: appid.clone(),
-            nick_name: record.nick_name.clone(),
-            permission_set_ids: record.permission_set_ids.clone(),
+            nick_name: record.profile.as_ref().and_then(|profile| profile.nick_name.clone()),
+            permission_sets: record.permission_sets.clone(),
             has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
         }
     }

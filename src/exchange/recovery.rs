@@ -73,7 +73,7 @@ impl Exchange {
             authorizer_appid: appid.clone(),
             access_token: None,
             refresh_token: info.refresh_token,
-            func_info: info.func_info,
+            func_info: info.func_info.unwrap_or_default(),
         };
         match self.put_grant(claim, &grant, Obtained::Recovered, asked_at, writing).await {
             None => return Finished::Pending,
@@ -81,7 +81,8 @@ impl Exchange {
             Some(Landed::Written { .. }) => {}
         }
         let now = self.services.clock.now();
-        let profile = self.services.store.put_profile(appid, claim.event_time, &info.profile, None, now);
+        let profile =
+            self.services.store.put_profile(appid, claim.event_time, info.profile.as_ref(), None, now);
         if let Err(error) = profile.await {
             tracing::warn!(authorizer.appid = %appid, "{error}");
         }

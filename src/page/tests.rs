@@ -6,11 +6,15 @@ const SUPPORT_ID: &str = "8f5c0d9e-2a4b-4c1d-9b7e-3d2f1a0c6e58";
 const LAUNCH_URL: &str = "https://auth.example.com/authorize";
 const RETURN_URL: &str = "https://app.example.com/done?authorizer_appid=wxf8b4f85f3a794e77&state=s1";
 
+fn sets(ids: &[i64]) -> Vec<PermissionSet> {
+    ids.iter().map(|&id| PermissionSet { id, ..PermissionSet::default() }).collect()
+}
+
 fn complete() -> Complete {
     Complete {
         authorizer_appid: "wxf8b4f85f3a794e77".into(),
         nick_name: Some("一号咖啡".into()),
-        permission_set_ids: vec![1, 18, 172],
+        permission_sets: sets(&[1, 18, 172]),
         has_tokens: true,
         return_url: Some(RETURN_URL.into()),
     }
@@ -32,7 +36,7 @@ fn every_page() -> Vec<Page> {
         Page::Complete(Complete { has_tokens: false, ..complete() }),
         Page::Complete(Complete {
             nick_name: None,
-            permission_set_ids: Vec::new(),
+            permission_sets: Vec::new(),
             return_url: None,
             ..complete()
         }),
@@ -163,17 +167,28 @@ fn the_confirmation_names_the_account_and_what_it_granted() {
     assert!(html.contains("<bdi>一号咖啡</bdi>"), "{html}");
     assert!(html.contains("<code>wxf8b4f85f3a794e77</code>"), "{html}");
     assert!(html.contains("<li>Message management</li>"), "{html}");
-    assert!(html.contains("<li>Development and data analysis</li>"), "{html}");
+    assert!(html.contains("<li>Mini Program development and data analysis</li>"), "{html}");
     assert_eq!(links(&html), [RETURN_URL]);
 
     let html = render(&Page::Complete(complete()), Chinese);
-    assert!(html.contains("<li>消息管理权限</li>"), "{html}");
+    assert!(html.contains("<li>消息管理</li>"), "{html}");
 }
 
 #[test]
 fn an_unknown_permission_set_is_shown_as_a_number() {
     assert!(render(&Page::Complete(complete()), Chinese).contains("<li>权限集 172</li>"));
     assert!(render(&Page::Complete(complete()), English).contains("<li>Permission set 172</li>"));
+}
+
+#[test]
+fn wechats_own_name_is_shown_of_a_set_that_has_none_here() {
+    let named =
+        |id, name: &str| PermissionSet { id, name: Some(name.to_owned()), ..PermissionSet::default() };
+    let permission_sets = vec![named(1, "old name"), named(192, "供货 <管理>"), named(193, "\u{202e}\n")];
+    let html = render(&Page::Complete(Complete { permission_sets, ..complete() }), Chinese);
+    assert!(html.contains("<li>消息管理</li>") && !html.contains("old name"), "{html}");
+    assert!(html.contains("<li>供货 &#60;管理&#62;</li>"), "{html}");
+    assert!(html.contains("<li>权限集 193</li>"), "{html}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(super) const FUNC_INFO: &str = "func_info";
 pub(super) const NEXT_GRANT: &str = "next_grant";
 pub(super) const PERMISSION_SET_IDS: &str = "permission_set_ids";
 pub(super) const PROFILE: &str = "profile";
+pub(super) const PROFILE_AT: &str = "profile_at";
 pub(super) const REFRESH_AT: &str = "refresh_at";
 pub(super) const REFRESH_FAILURE: &str = "refresh_failure";
 pub(super) const REFRESH_SHARD: &str = "refresh_shard";

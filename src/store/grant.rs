@@ -11,8 +11,8 @@ use super::claim::done;
 use super::due::{due_at, shard};
 use super::item::{number, string, time};
 use super::launch::bind_record;
-use super::profile::{permission_set, profile_map};
-use super::record::{Change, Record, record_update, revocation};
+use super::profile::{profile_map, set_permission_sets};
+use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError};
 use crate::evidence::Binding;
@@ -140,6 +140,7 @@ impl Store {
             .set(STATUS, string("authorized"))
             .set(AUTHORIZED_AT, time(event_time))
             .remove(UNAUTHORIZED_AT)
+            .remove(PROFILE_AT)
             .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
             .when(Condition::absent_or_at_most(UNAUTHORIZED_AT, time(event_time)));
         self.write("record an unexchanged code", self.record_key(authorizer_appid), update).await
@@ -159,18 +160,19 @@ impl Store {
         self.write("revoke an authorization", self.record_key(authorizer_appid), update).await
     }
 
-    /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile, and the
+    /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile if it says any, and the
     /// refresh token if the grant brought none. False if the record has another grant by now.
     pub(crate) async fn put_profile(
         &self,
         authorizer_appid: &Appid,
         authorized_at: Timestamp,
-        profile: &Profile,
+        profile: Option<&Profile>,
         refresh_token: Option<&AuthorizerRefreshToken>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut update = record_update(None, now)
-            .set(PROFILE, AttributeValue::M(profile_map(profile)))
+            .set_some(PROFILE, profile.map(|profile| AttributeValue::M(profile_map(profile))))
+            .set_some(PROFILE_AT, profile.map(|_| time(now)))
             .when(Condition::Equals(AUTHORIZED_AT, time(authorized_at)))
             .when(Condition::Equals(STATUS, string("authorized")));
         if let Some(token) = refresh_token {
@@ -193,21 +195,19 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
     let appid = &grant.authorizer_appid;
     let ids: BTreeSet<i64> = grant.func_info.iter().map(|set| set.id).collect();
     let is_news = !known.is_some_and(|known| is_same_grant(known, event_time, &ids));
-    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-    let func_info = grant.func_info.iter().map(permission_set).collect();
     let update = record_update(is_news.then_some(Change::Granted), now)
         .set(STATUS, string("authorized"))
         .set(AUTHORIZED_AT, time(event_time))
         .set_some(AUTHORIZER_REFRESH_TOKEN, grant.refresh_token.as_ref().map(|token| string(token.expose())))
         .remove(UNAUTHORIZED_AT)
         .remove(REFRESH_FAILURE)
+        // What WeChat shows of the account is asked for next; until then, nobody knows whether that changed as well.
+        .remove(PROFILE_AT)
         .end_lease();
     let update = match obtained {
         // WeChat did not tell the permission sets.
         Obtained::Recovered if ids.is_empty() => update,
-        _ => update
-            .set(FUNC_INFO, AttributeValue::L(func_info))
-            .set_or_remove(PERMISSION_SET_IDS, (!ids.is_empty()).then_some(AttributeValue::Ns(ids))),
+        _ => set_permission_sets(update, &grant.func_info),
     };
     let update = match (&grant.access_token, obtained) {
         (Some(issued), _) => update
@@ -233,8 +233,7 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
 /// What a record must be for the grant to be written.
 fn expected(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> Condition {
     match known {
-        Some(Record { version: Some(version), .. }) => Condition::Equals(VERSION, number(*version)),
-        Some(_) => Condition::Absent(VERSION),
+        Some(known) => is_as_read(known.version),
         None if write.grant.refresh_token.is_some() => Condition::Any(vec![
             Condition::Absent(AUTHORIZER_APPID),
             Condition::All(vec![

@@ -1,11 +1,12 @@
 //! The authorizer records: the contract with the services that read the tokens.
 
 use super::attribute::*;
-use super::item::{Item, integer, string, text, time, timestamp};
-use super::update::Update;
+use super::item::{Item, integer, number, string, text, time, timestamp};
+use super::profile::{read_permission_sets, read_profile};
+use super::update::{Condition, Update};
 use super::{Store, StoreError};
 use crate::time::Timestamp;
-use crate::wechat::{Appid, AuthorizerAccessToken, AuthorizerRefreshToken};
+use crate::wechat::{Appid, AuthorizerAccessToken, AuthorizerRefreshToken, PermissionSet, Profile};
 
 /// One account's record, as far as decisions need it.
 #[derive(Clone, Debug)]
@@ -32,10 +33,12 @@ pub(crate) struct Record {
     pub lease_until: Option<Timestamp>,
     /// The ids of the permission sets, in ascending order.
     pub permission_set_ids: Vec<i64>,
-    /// The account's name, where it is known.
-    pub nick_name: Option<String>,
-    /// The account's original id, `gh_…`, where it is known.
-    pub user_name: Option<String>,
+    /// The permission sets with the names that WeChat sent, in ascending order.
+    pub permission_sets: Vec<PermissionSet>,
+    /// Who the account is, where that is known.
+    pub profile: Option<Profile>,
+    /// When profile and permission sets were last compared with WeChat's; none if that is to be done at once.
+    pub profile_at: Option<Timestamp>,
 }
 
 /// The access token of a record.
@@ -65,6 +68,7 @@ impl Record {
         let mut permission_set_ids: Vec<i64> =
             ids.into_iter().flatten().filter_map(|id| id.parse().ok()).collect();
         permission_set_ids.sort_unstable();
+        let func_info = item.get(FUNC_INFO).and_then(|value| value.as_l().ok());
         let profile = item.get(PROFILE).and_then(|value| value.as_m().ok());
         let failure = item.get(REFRESH_FAILURE).and_then(|value| value.as_m().ok());
         Self {
@@ -85,8 +89,9 @@ impl Record {
                 .unwrap_or_default(),
             lease_until: timestamp(item, LEASE_UNTIL),
             permission_set_ids,
-            nick_name: profile.and_then(|profile| text(profile, "nick_name")).map(str::to_owned),
-            user_name: profile.and_then(|profile| text(profile, "user_name")).map(str::to_owned),
+            permission_sets: func_info.map(|sets| read_permission_sets(sets)).unwrap_or_default(),
+            profile: profile.map(read_profile),
+            profile_at: timestamp(item, PROFILE_AT),
         }
     }
 
@@ -125,6 +130,8 @@ impl Store {
 pub(super) enum Change {
     /// The merchant granted: `authorized` if the account did not authorize before, else `updated`.
     Granted,
+    /// WeChat has another profile, or other permission sets, than the record had: `updated`.
+    Corrected,
     /// The merchant authorized, and the code died before WeChat would exchange it.
     Unexchanged,
     /// The merchant revoked.
@@ -145,11 +152,20 @@ pub(super) fn record_update(change: Option<Change>, now: Timestamp) -> Update {
         Some(Change::Granted) => {
             update.set_from(CHANGE, NEXT_GRANT, string("authorized")).set(NEXT_GRANT, string("updated"))
         }
+        Some(Change::Corrected) => update.set(CHANGE, string("updated")),
         Some(Change::Unauthorized) => update.set(CHANGE, string("unauthorized")).remove(NEXT_GRANT),
         Some(Change::Unexchanged) => update.set(CHANGE, string("unexchanged")).remove(NEXT_GRANT),
         Some(Change::RefreshFailed) => update.set(CHANGE, string("refresh_failed")),
         Some(Change::Recovered) => update.set(CHANGE, string("recovered")),
         None => update.remove(CHANGE),
+    }
+}
+
+/// Nobody has written the record since it was read with this version.
+pub(super) fn is_as_read(version: Option<i64>) -> Condition {
+    match version {
+        Some(version) => Condition::Equals(VERSION, number(version)),
+        None => Condition::Absent(VERSION),
     }
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use super::attribute::*;
 use super::due::due_at;
 use super::item::{Item, number, string, time};
-use super::record::{Change, Record, record_update, revocation};
+use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError, Written};
 use crate::authorizer::Suspect;
@@ -180,13 +180,9 @@ impl Store {
 
     /// Removes the tokens of a suspected account. False if its record was written since it was suspected.
     pub(crate) async fn revoke_suspect(&self, suspect: &Suspect, now: Timestamp) -> Result<bool, StoreError> {
-        let as_read = match suspect.version {
-            Some(version) => Condition::Equals(VERSION, number(version)),
-            None => Condition::Absent(VERSION),
-        };
         let update = revocation(suspect.revoked_at, now)
             .when(Condition::Equals(STATUS, string("authorized")))
-            .when(as_read);
+            .when(is_as_read(suspect.version));
         self.write("revoke an authorization", self.record_key(&suspect.authorizer_appid), update).await
     }
 

@@ -115,6 +115,10 @@ mod tests {
     use super::super::{AuthorizerInfo, ConfirmInfo, Grant, PermissionSet};
     use super::*;
 
+    fn nick_name(answer: &Value) -> Option<String> {
+        AuthorizerInfo::read(answer).profile?.nick_name
+    }
+
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -203,7 +207,7 @@ mod tests {
     fn control_characters_inside_names_are_no_obstacle() {
         let answer =
             read(200, b"{\"authorizer_info\":{\"nick_name\":\"Tea\x01 house\n\"}}", &[]).expect("readable");
-        assert_eq!(AuthorizerInfo::read(&answer).profile.nick_name.as_deref(), Some("Tea  house "));
+        assert_eq!(nick_name(&answer).as_deref(), Some("Tea  house "));
     }
 
     #[test]
@@ -229,7 +233,7 @@ mod tests {
         ] {
             let body = format!("\u{feff}{{\"authorizer_info\":{{\"nick_name\":\"{name}\"}}}}");
             let answer = read(200, body.as_bytes(), &[]).expect(name);
-            assert_eq!(AuthorizerInfo::read(&answer).profile.nick_name.as_deref(), Some(expected), "{name}");
+            assert_eq!(nick_name(&answer).as_deref(), Some(expected), "{name}");
         }
     }
 

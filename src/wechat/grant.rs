@@ -65,7 +65,14 @@ pub struct ConfirmInfo {
     pub can_confirm: Option<i64>,
 }
 
-pub(super) fn permission_sets(func_info: &Value) -> Vec<PermissionSet> {
+/// The permission sets of a list that WeChat sent; none where it is no list, or nothing in it can be read.
+pub(super) fn told_permission_sets(func_info: &Value) -> Option<Vec<PermissionSet>> {
+    let elements = func_info.as_array()?;
+    let sets = permission_sets(func_info);
+    (elements.is_empty() || !sets.is_empty()).then_some(sets)
+}
+
+fn permission_sets(func_info: &Value) -> Vec<PermissionSet> {
     let mut size = 0;
     let elements = func_info.as_array().map(Vec::as_slice).unwrap_or_default();
     let sets = elements.iter().filter_map(|element| {

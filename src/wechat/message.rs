@@ -25,7 +25,7 @@ pub struct Signature<'a> {
 }
 
 /// Why a push is refused. Says nothing of what was pushed.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PushError {
     /// It is not XML with an `Encrypt`.
     #[error("the push is not XML with an encrypted message")]
@@ -39,9 +39,10 @@ pub enum PushError {
     /// It is another platform's.
     #[error("the push is for another platform: check COMPONENT_APPID")]
     OtherPlatform,
-    /// It is of a kind that must be stored, and lacks what there is to store, or has what cannot be.
+    /// It is of a kind that must be stored, and lacks what there is to store, or has what cannot be. The account, if it
+    /// names one.
     #[error("the push lacks what its kind has, or has what cannot be stored")]
-    Unstorable,
+    Unstorable(Option<Appid>),
     /// What was encrypted is not a message.
     #[error("the decrypted push is not a message")]
     NoMessage,

@@ -101,7 +101,8 @@ impl Push {
             }
             other => Some(Info::Other(InfoType::new(other))),
         };
-        let info = info.ok_or(PushError::Unstorable)?;
+        let account = || field("AuthorizerAppid").or(field("appid")).and_then(Appid::parse);
+        let info = info.ok_or_else(|| PushError::Unstorable(account()))?;
         Ok(Self { create_time: message.create_time(), info })
     }
 }

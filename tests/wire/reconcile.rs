@@ -1,5 +1,7 @@
 //! What is missing from the table comes back.
 
+mod heal;
+
 use sandbox::Fault;
 use sandbox::wechat::Account;
 use serde_json::{Value, json};
@@ -52,11 +54,13 @@ impl Scene {
     }
 }
 
+/// The summary of a run that was complete.
 #[track_caller]
-fn check(summary: &Value, listed: u64, restored: u64, revoked: u64, unchanged: u64, failed: u64) {
+fn check(summary: &Value, counts: [u64; 6]) {
+    let [listed, restored, corrected, revoked, unchanged, failed] = counts;
     let expected = json!({
-        "listed": listed, "restored": restored, "revoked": revoked, "unchanged": unchanged, "failed": failed,
-        "complete": true,
+        "listed": listed, "restored": restored, "corrected": corrected, "revoked": revoked, "unchanged": unchanged,
+        "failed": failed, "complete": true,
     });
     assert_eq!(*summary, expected);
 }
@@ -65,7 +69,7 @@ fn check(summary: &Value, listed: u64, restored: u64, revoked: u64, unchanged: u
 async fn a_table_that_starts_empty_ends_complete() {
     let scene = Scene::new().await;
     let appids = scene.known_elsewhere(30).await;
-    check(&scene.reconciled().await, 30, 30, 0, 0, 0);
+    check(&scene.reconciled().await, [30, 30, 0, 0, 0, 0]);
     for appid in &appids {
         let record = scene.dynamodb.authorizer(appid).await.expect("a record");
         assert_eq!(record["status"], "authorized");
@@ -75,7 +79,7 @@ async fn a_table_that_starts_empty_ends_complete() {
         assert!(record["profile"]["nick_name"].as_str().is_some_and(|name| name.starts_with("shop ")));
     }
     let records = scene.dynamodb.authorizers().await;
-    check(&scene.reconciled().await, 30, 0, 0, 30, 0);
+    check(&scene.reconciled().await, [30, 0, 0, 0, 30, 0]);
     assert_eq!(scene.dynamodb.authorizers().await, records, "what is as it should be is not written");
 }
 
@@ -85,7 +89,7 @@ async fn a_dry_run_reports_without_writing() {
     scene.known_elsewhere(3).await;
     let before = scene.dynamodb.platform().await;
     let summary = scene.reconcile().run(json!({"dry_run": true})).await.expect("the run succeeds");
-    check(&summary, 3, 3, 0, 0, 0);
+    check(&summary, [3, 3, 0, 0, 0, 0]);
     assert!(scene.dynamodb.authorizers().await.is_empty());
     assert_eq!(scene.dynamodb.platform().await, before);
 }
@@ -100,7 +104,7 @@ async fn a_lost_refresh_token_comes_back() {
         "UpdateExpression": "REMOVE authorizer_refresh_token, authorizer_access_token, refresh_at",
     });
     scene.dynamodb.call("UpdateItem", update).await;
-    check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+    check(&scene.reconciled().await, [1, 1, 0, 0, 0, 0]);
     let record = scene.stored().await;
     assert_eq!(
         record["authorizer_refresh_token"].as_str(),
@@ -113,21 +117,21 @@ async fn a_lost_refresh_token_comes_back() {
 async fn only_what_wechat_confirms_as_revoked_is_marked() {
     let scene = Scene::new().await;
     let appids = scene.known_elsewhere(3).await;
-    check(&scene.reconciled().await, 3, 3, 0, 0, 0);
+    check(&scene.reconciled().await, [3, 3, 0, 0, 0, 0]);
     scene.wechat.revoke(&appids[0]);
-    check(&scene.reconciled().await, 2, 0, 1, 2, 0);
+    check(&scene.reconciled().await, [2, 0, 0, 1, 2, 0]);
     let record = scene.dynamodb.authorizer(&appids[0]).await.expect("nothing is deleted");
     assert_eq!(record["status"], "unauthorized");
 
     scene.wechat.on("api_get_authorizer_list").once(Fault::json(json!({"total_count": 0, "list": []})));
-    check(&scene.reconciled().await, 0, 0, 0, 0, 0);
+    check(&scene.reconciled().await, [0, 0, 0, 0, 0, 0]);
     let long_ago = scene.clock.now().as_secs() - 86_400;
     let partial = json!({
         "total_count": 1,
         "list": [{"authorizer_appid": appids[1], "refresh_token": "x", "auth_time": long_ago}],
     });
     scene.wechat.on("api_get_authorizer_list").once(Fault::json(partial));
-    check(&scene.reconciled().await, 1, 0, 0, 2, 0);
+    check(&scene.reconciled().await, [1, 0, 0, 0, 2, 0]);
     for appid in &appids[1..] {
         assert_eq!(scene.dynamodb.authorizer(appid).await.expect("a record")["status"], "authorized");
     }
@@ -148,7 +152,7 @@ async fn a_revocation_that_the_list_does_not_know_yet_stands() {
     assert_eq!(scene.events().request(push).await.status, 200);
     let list = Fault::json(json!({"total_count": 1, "list": [listed]}));
     scene.wechat.on("api_get_authorizer_list").once(list);
-    check(&scene.reconciled().await, 1, 0, 1, 0, 0);
+    check(&scene.reconciled().await, [1, 0, 0, 1, 0, 0]);
     assert_eq!(scene.stored().await["status"], "unauthorized");
 }
 
@@ -160,7 +164,7 @@ async fn an_account_that_list_and_info_confirm_is_restored_whatever_the_tombston
         scene.clock.advance(100);
         scene.tombstone(scene.clock.now().as_secs() + ahead).await;
         scene.clock.advance(100);
-        check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+        check(&scene.reconciled().await, [1, 1, 0, 0, 0, 0]);
         let record = scene.stored().await;
         assert_eq!(record["status"], "authorized");
         assert!(scene.wechat.accepts(record["authorizer_access_token"].as_str().expect("a token")));
@@ -171,7 +175,7 @@ async fn an_account_that_list_and_info_confirm_is_restored_whatever_the_tombston
 async fn an_account_whose_code_was_never_exchanged_is_reported() {
     let scene = Scene::new().await;
     scene.consent();
-    check(&scene.reconciled().await, 1, 0, 0, 0, 1);
+    check(&scene.reconciled().await, [1, 0, 0, 0, 0, 1]);
     assert!(scene.record().await.is_none());
 }
 
@@ -187,7 +191,7 @@ async fn one_failing_account_never_stops_a_run() {
     };
     let list: Vec<Value> = appids.iter().map(listed).collect();
     scene.wechat.on("api_get_authorizer_list").once(Fault::json(json!({"total_count": 4, "list": list})));
-    check(&scene.reconciled().await, 4, 3, 0, 0, 1);
+    check(&scene.reconciled().await, [4, 3, 0, 0, 0, 1]);
 }
 
 #[tokio::test]
@@ -207,7 +211,7 @@ async fn a_run_goes_on_where_the_last_one_had_to_stop() {
     assert!(scene.dynamodb.authorizer(&appids[0]).await.is_some());
 
     list.once(page(&appids[1]));
-    check(&scene.reconciled().await, 1, 1, 0, 0, 0);
+    check(&scene.reconciled().await, [1, 1, 0, 0, 0, 0]);
     assert!(scene.dynamodb.authorizer(&appids[1]).await.is_some());
     let offsets: Vec<u64> =
         list.requests().iter().filter_map(|request| request.body["offset"].as_u64()).collect();
@@ -225,7 +229,7 @@ async fn what_concerns_all_accounts_stops_the_run_and_is_said_once() {
     assert_eq!(log().lines().filter(|line| line.contains(&errmsg)).count(), 1);
     assert_eq!((&summary["restored"], &summary["complete"]), (&json!(0), &json!(false)));
     scene.wechat.clear_faults();
-    check(&scene.reconciled().await, 40, 40, 0, 0, 0);
+    check(&scene.reconciled().await, [40, 40, 0, 0, 0, 0]);
 }
 
 #[tokio::test]

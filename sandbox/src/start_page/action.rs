@@ -55,6 +55,7 @@ pub(super) const CLOCK: &[Button] = &[
     button("clock-3600", "+1 h"),
     button("clock-7200", "+2 h"),
     button("clock-43200", "+12 h"),
+    button("clock-604800", "+7 d"),
 ];
 
 /// When the push beside a redirect is sent.
@@ -141,6 +142,11 @@ impl Form<'_> {
         }
     }
 
+    fn sets(&self) -> Vec<i64> {
+        let sets = self.fields.iter().filter(|(name, _)| name == "set");
+        sets.filter_map(|(_, id)| id.parse().ok()).collect()
+    }
+
     async fn carry_out_on_account(&self) {
         let (wechat, account) = (&self.sandbox.wechat, self.field("account"));
         if !wechat.accounts().iter().any(|known| known.appid == account) {
@@ -149,10 +155,14 @@ impl Form<'_> {
         let authorized = wechat.refresh_token(account).is_some();
         match self.field("action") {
             "edit" if authorized => {
-                let sets = self.fields.iter().filter(|(name, _)| name == "set");
-                let sets: Vec<i64> = sets.filter_map(|(_, id)| id.parse().ok()).collect();
-                wechat.update_and_push(account, &sets).await;
+                wechat.update_and_push(account, &self.sets()).await;
             }
+            "edit-unheard" if authorized => drop(wechat.update(account, &self.sets())),
+            "rename" if !self.field("nick_name").is_empty() => {
+                wechat.rename(account, self.field("nick_name"))
+            }
+            "ban" => wechat.set_account_status(account, 16),
+            "unban" => wechat.set_account_status(account, 1),
             "revoke" => {
                 wechat.revoke_and_push(account).await;
             }

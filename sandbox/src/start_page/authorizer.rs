@@ -1,7 +1,7 @@
 //! A record of the table, and what its merchant and we can do to it.
 
 use sandbox::Sandbox;
-use sandbox::wechat::permission_name;
+use sandbox::wechat::set_name;
 use serde_json::Value;
 
 use super::words::{left, number, span, text};
@@ -10,6 +10,8 @@ use crate::mask::Mask;
 /// One record.
 pub(super) struct Authorizer {
     pub(super) name: String,
+    /// The account's name at WeChat, which the record may not know yet.
+    pub(super) nick_name: String,
     pub(super) appid: String,
     /// What the table says.
     pub(super) authorized: bool,
@@ -21,7 +23,7 @@ pub(super) struct Authorizer {
 /// A permission set on the form in which a merchant edits them.
 pub(super) struct PermissionSet {
     pub(super) id: i64,
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) granted: bool,
 }
 
@@ -49,6 +51,13 @@ impl Authorizer {
         if !ids.is_empty() {
             rows.push(("permission sets", ids));
         }
+        for (name, attribute) in [("kind", "account_type"), ("account status", "account_status")] {
+            match &record["profile"][attribute] {
+                Value::String(kind) => rows.push((name, kind.clone())),
+                Value::Number(status) => rows.push((name, status.to_string())),
+                _ => {}
+            }
+        }
         for (name, attribute) in
             [("state", "state"), ("bound", "bound"), ("unverified state", "unverified_state")]
         {
@@ -56,9 +65,12 @@ impl Authorizer {
                 rows.push((name, mask.apply(value)));
             }
         }
-        for (name, attribute) in
-            [("authorized", "authorized_at"), ("revoked", "unauthorized_at"), ("refreshed", "refreshed_at")]
-        {
+        for (name, attribute) in [
+            ("authorized", "authorized_at"),
+            ("revoked", "unauthorized_at"),
+            ("refreshed", "refreshed_at"),
+            ("compared", "profile_at"),
+        ] {
             if let Some(at) = record[attribute].as_i64() {
                 rows.push((name, format!("{} ago", span(now - at))));
             }
@@ -66,6 +78,7 @@ impl Authorizer {
         rows.push(("version", record["version"].to_string()));
         let appid = text(&record["authorizer_appid"]).to_owned();
         Self {
+            nick_name: nick_name(sandbox, &appid),
             name: record["profile"]["nick_name"].as_str().unwrap_or(&appid).to_owned(),
             authorized: record["status"] == "authorized",
             sets: permission_sets(sandbox, &appid),
@@ -82,7 +95,8 @@ impl Authorizer {
         let authorized = accounts.filter(|account| sandbox.wechat.refresh_token(&account.appid).is_some());
         authorized
             .map(|account| Self {
-                name: account.nick_name,
+                name: account.nick_name.clone(),
+                nick_name: account.nick_name,
                 authorized: true,
                 sets: permission_sets(sandbox, &account.appid),
                 appid: account.appid,
@@ -92,6 +106,11 @@ impl Authorizer {
     }
 }
 
+fn nick_name(sandbox: &Sandbox, appid: &str) -> String {
+    let accounts = sandbox.wechat.accounts().into_iter();
+    accounts.filter(|account| account.appid == appid).map(|account| account.nick_name).collect()
+}
+
 fn permission_sets(sandbox: &Sandbox, appid: &str) -> Vec<PermissionSet> {
     let accounts = sandbox.wechat.accounts();
     let account = accounts
@@ -99,7 +118,5 @@ fn permission_sets(sandbox: &Sandbox, appid: &str) -> Vec<PermissionSet> {
         .find(|account| account.appid == appid && sandbox.wechat.refresh_token(appid).is_some());
     let granted = sandbox.wechat.permission_set_ids(appid);
     let ids = account.map_or(&[][..], |account| account.kind.permission_set_ids());
-    ids.iter()
-        .map(|&id| PermissionSet { id, name: permission_name(id), granted: granted.contains(&id) })
-        .collect()
+    ids.iter().map(|&id| PermissionSet { id, name: set_name(id), granted: granted.contains(&id) }).collect()
 }

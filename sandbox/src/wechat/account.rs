@@ -1,10 +1,11 @@
 //! Merchants' accounts and what they can grant.
 
 use serde_json::{Value, json};
+use wechat_authorizer::wechat::permission_name;
 
 use crate::opaque;
 
-/// An Official Account or a Mini Program.
+/// An account that can authorize a platform.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// The account's appid.
@@ -19,15 +20,25 @@ pub struct Account {
     pub principal_name: String,
     /// Where its picture is; may be empty.
     pub head_img: String,
+    /// 1 normal, 14 cancelled, 16 banned, 19 frozen.
+    pub account_status: i64,
 }
 
-/// The two kinds of accounts that authorize a platform.
+/// The kinds of accounts that authorize a platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// 公众号.
     OfficialAccount,
     /// 小程序.
     MiniProgram,
+    /// 视频号.
+    Channels,
+    /// 微信小店.
+    Store,
+    /// 带货助手.
+    Talent,
+    /// 供货商.
+    Supplier,
 }
 
 impl Account {
@@ -41,7 +52,8 @@ impl Account {
         Self::new(Kind::MiniProgram, nick_name)
     }
 
-    fn new(kind: Kind, nick_name: &str) -> Self {
+    /// An account of this kind with new ids.
+    pub fn new(kind: Kind, nick_name: &str) -> Self {
         Self {
             appid: format!("wx{}", opaque::hex(16)),
             kind,
@@ -49,6 +61,7 @@ impl Account {
             user_name: format!("gh_{}", opaque::hex(12)),
             principal_name: "沙箱商贸有限公司".to_owned(),
             head_img: format!("http://wx.qlogo.cn/mmopen/{}/0", opaque::hex(24)),
+            account_status: 1,
         }
     }
 
@@ -66,13 +79,16 @@ impl Account {
             "idc": 1,
             "principal_name": self.principal_name,
             "signature": "",
-            "account_status": 1,
+            "account_status": self.account_status,
             "register_type": 0,
             "basic_config": {"is_phone_configured": true, "is_email_configured": true},
         });
-        // Only this object tells the two kinds apart.
-        if self.kind == Kind::MiniProgram {
+        // Only this object tells the kinds apart.
+        if let Some(object) = self.kind.object() {
             info["service_type_info"]["id"] = json!(0);
+            info[object] = json!({"type": 1});
+        }
+        if self.kind == Kind::MiniProgram {
             info["MiniProgramInfo"] = json!({
                 "network": {
                     "RequestDomain": ["https://shop.example.com"],
@@ -92,11 +108,31 @@ impl Account {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::OfficialAccount, Self::MiniProgram, Self::Channels, Self::Store, Self::Talent, Self::Supplier];
+
     /// The kind's name in Chinese and English.
     pub fn name(self) -> &'static str {
         match self {
             Self::OfficialAccount => "公众号 Official Account",
             Self::MiniProgram => "小程序 Mini Program",
+            Self::Channels => "视频号 Channels",
+            Self::Store => "微信小店 WeChat Store",
+            Self::Talent => "带货助手 Talent",
+            Self::Supplier => "供货商 Supplier",
+        }
+    }
+
+    /// The object of `authorizer_info` that this kind alone has.
+    pub fn object(self) -> Option<&'static str> {
+        match self {
+            Self::OfficialAccount => None,
+            Self::MiniProgram => Some("MiniProgramInfo"),
+            Self::Channels => Some("channels_info"),
+            Self::Store => Some("store_info"),
+            Self::Talent => Some("talent_info"),
+            Self::Supplier => Some("supplier_info"),
         }
     }
 
@@ -105,35 +141,26 @@ impl Kind {
         match self {
             Self::OfficialAccount => &[1, 2, 3, 4, 7, 11, 15, 24],
             Self::MiniProgram => &[17, 18, 19, 25, 30, 31],
+            Self::Channels => &[143, 160, 176, 177],
+            Self::Store => &[129, 130, 131, 132, 138],
+            Self::Talent => &[189, 190],
+            // One that the product has no name of.
+            Self::Supplier => &[192],
         }
     }
 }
 
-/// A permission set's name as the consent page shows it.
-pub fn permission_name(id: i64) -> &'static str {
-    match id {
-        1 => "消息管理权限",
-        2 => "用户管理权限",
-        3 => "帐号服务权限",
-        4 => "网页服务权限",
-        7 => "群发与通知权限",
-        11 => "素材管理权限",
-        15 => "自定义菜单权限",
-        17 => "获取小程序码权限",
-        18 => "小程序开发与数据分析权限",
-        19 => "小程序客服管理权限",
-        24 | 25 => "开放平台帐号管理权限",
-        30 => "小程序基本信息设置权限",
-        31 => "小程序认证名称检测权限",
-        _ => "其他权限",
-    }
+/// A permission set's name as the consent page shows it: the product's, and for one that the product does not know,
+/// one that WeChat sends.
+pub fn set_name(id: i64) -> String {
+    permission_name(id).map_or_else(|| format!("新权限集 {id}"), |name| name.chinese.to_owned())
 }
 
 /// `func_info`: some elements carry a name, some a `confirm_info`, most only the id.
 pub(super) fn func_info(permission_set_ids: &[i64]) -> Value {
     let element = |&id: &i64| match id {
-        2 => json!({"funcscope_category":
-            {"id": id, "type": 0, "name": permission_name(id), "desc": "帮助公众号获取用户信息，进行用户管理"}}),
+        2 | 192 => json!({"funcscope_category":
+            {"id": id, "type": 0, "name": set_name(id), "desc": "帮助公众号获取用户信息，进行用户管理"}}),
         18 | 24 | 25 | 30 | 31 => json!({
             "funcscope_category": {"id": id},
             "confirm_info": {"need_confirm": 0, "already_confirm": 0, "can_confirm": 0},

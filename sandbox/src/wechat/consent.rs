@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use super::account::{Kind, permission_name};
+use super::account::{Kind, set_name};
 use super::delivery::{self, PushedCode};
 use super::ledger::Ledger;
 use super::part::Part;
@@ -66,7 +66,7 @@ struct Choice {
 struct Group {
     class: &'static str,
     name: &'static str,
-    sets: Vec<(i64, &'static str)>,
+    sets: Vec<(i64, String)>,
 }
 
 fn show(part: &Part, query: Option<String>, headers: &HeaderMap, check_referer: bool) -> Response {
@@ -83,11 +83,10 @@ fn show(part: &Part, query: Option<String>, headers: &HeaderMap, check_referer: 
     {
         return refused.into_response();
     }
-    let kinds = [Kind::OfficialAccount, Kind::MiniProgram];
     let page = ConsentPage {
         fields: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         accounts: choices(&consent, &ledger),
-        groups: kinds.iter().map(|kind| Group::of(*kind)).collect(),
+        groups: Kind::ALL.into_iter().map(Group::of).collect(),
     };
     html(StatusCode::OK, &page)
 }
@@ -146,7 +145,7 @@ fn choices(consent: &Consent, ledger: &Ledger) -> Vec<Choice> {
 
 impl Group {
     fn of(kind: Kind) -> Self {
-        let sets = kind.permission_set_ids().iter().map(|id| (*id, permission_name(*id))).collect();
+        let sets = kind.permission_set_ids().iter().map(|id| (*id, set_name(*id))).collect();
         Self { class: class(kind), name: kind.name(), sets }
     }
 }
@@ -155,6 +154,10 @@ fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::OfficialAccount => "official",
         Kind::MiniProgram => "mini",
+        Kind::Channels => "channels",
+        Kind::Store => "store",
+        Kind::Talent => "talent",
+        Kind::Supplier => "supplier",
     }
 }
 

@@ -115,6 +115,16 @@ impl WeChat {
         self.ledger().revoke(authorizer_appid);
     }
 
+    /// The account gets another name. WeChat pushes nothing about that.
+    pub fn rename(&self, authorizer_appid: &str, nick_name: &str) {
+        nick_name.clone_into(&mut self.ledger().account(authorizer_appid).nick_name);
+    }
+
+    /// WeChat bans the account (16), freezes it (19), or gives it back (1). It pushes nothing about that.
+    pub fn set_account_status(&self, authorizer_appid: &str, account_status: i64) {
+        self.ledger().account(authorizer_appid).account_status = account_status;
+    }
+
     /// What the account grants the platform now; nothing if it is not authorized.
     pub fn permission_set_ids(&self, authorizer_appid: &str) -> Vec<i64> {
         let ledger = self.ledger();

@@ -121,10 +121,7 @@ impl Ledger {
             (DEMO_MINI_PROGRAM, Kind::MiniProgram, "沙箱小店", "gh_5a4db0c5709e"),
         ];
         for (appid, kind, nick_name, user_name) in demo {
-            let mut account = match kind {
-                Kind::OfficialAccount => Account::official_account(nick_name),
-                Kind::MiniProgram => Account::mini_program(nick_name),
-            };
+            let mut account = Account::new(kind, nick_name);
             appid.clone_into(&mut account.appid);
             user_name.clone_into(&mut account.user_name);
             self.accounts.insert(appid.to_owned(), account.into());
@@ -178,6 +175,10 @@ impl Ledger {
     /// A pre_auth_code completes one authorization.
     pub(super) fn spend_pre_auth_code(&mut self, code: &str) {
         self.pre_auth_codes.remove(code);
+    }
+
+    pub(super) fn account(&mut self, appid: &str) -> &mut Account {
+        &mut self.entry(appid).account
     }
 
     fn entry(&mut self, appid: &str) -> &mut Entry {

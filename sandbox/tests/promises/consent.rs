@@ -1,7 +1,7 @@
 //! The consent pages.
 
 use sandbox::Sandbox;
-use sandbox::wechat::Account;
+use sandbox::wechat::{Account, Kind};
 
 use crate::call::client;
 
@@ -114,12 +114,32 @@ async fn a_link_that_is_not_right_is_refused_with_the_reason() {
 #[tokio::test]
 async fn the_link_limits_which_accounts_may_authorize() {
     let sandbox = Sandbox::start().await;
-    sandbox.wechat.add_account(Account::official_account("Tea"));
-    sandbox.wechat.add_account(Account::mini_program("Shop"));
-    for (auth_type, official_account, mini_program) in
-        [("1", true, false), ("2", false, true), ("3", true, true)]
-    {
+    for (i, kind) in Kind::ALL.into_iter().enumerate() {
+        sandbox.wechat.add_account(Account::new(kind, &format!("account {i}")));
+    }
+    for (auth_type, admitted) in [
+        ("1", &[0][..]),
+        ("2", &[1]),
+        ("3", &[0, 1]),
+        ("4", &[]),
+        ("5", &[2]),
+        ("6", &[0, 1, 2, 3, 4, 5]),
+        ("8", &[4]),
+    ] {
         let page = page(&link(&sandbox, PC, ("auth_type", auth_type)), LAUNCH_PAGE).await;
-        assert_eq!((page.contains("Tea"), page.contains("Shop")), (official_account, mini_program));
+        for i in 0..Kind::ALL.len() {
+            assert_eq!(page.contains(&format!("account {i}")), admitted.contains(&i), "{auth_type} {i}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_permission_sets_have_the_products_names() {
+    let sandbox = Sandbox::start().await;
+    let page = page(&link(&sandbox, PC, ("auth_type", "6")), LAUNCH_PAGE).await;
+    for name in
+        ["获取小程序码", "小程序认证名称检测", "视频号商品橱窗管理", "带货助手订单管理", "新权限集 192"]
+    {
+        assert!(page.contains(&format!("{name} <small>")), "{name}");
     }
 }

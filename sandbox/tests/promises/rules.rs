@@ -2,7 +2,7 @@
 
 use crate::call::{SETS, call, client, component_token, credentials, exchange, post};
 use sandbox::Sandbox;
-use sandbox::wechat::Account;
+use sandbox::wechat::{Account, Kind};
 use serde_json::{Value, json};
 
 /// A platform with a component token and one account that can authorize it.
@@ -233,15 +233,33 @@ async fn info_and_list_hold_the_refresh_token_only_after_an_exchange() {
 }
 
 #[tokio::test]
-async fn only_a_mini_program_has_the_object_that_tells_it_apart() {
-    let (sandbox, token, official_account) = platform().await;
-    let mini_program = sandbox.wechat.add_account(Account::mini_program("Shop"));
-    for (appid, name, is_mini_program) in [(&official_account, "Tea", false), (&mini_program, "Shop", true)] {
-        sandbox.wechat.authorize(appid, SETS);
-        let answer = info(&sandbox, &token, appid).await;
-        assert_eq!(answer["authorizer_info"]["nick_name"], name);
-        assert_eq!(answer["authorizer_info"]["MiniProgramInfo"].is_object(), is_mini_program);
+async fn each_kind_but_one_has_an_object_that_tells_it_apart() {
+    let (sandbox, token, _) = platform().await;
+    for kind in Kind::ALL {
+        let appid = sandbox.wechat.add_account(Account::new(kind, "Tea"));
+        sandbox.wechat.authorize(&appid, SETS);
+        let answer = info(&sandbox, &token, &appid).await;
+        assert_eq!(answer["authorizer_info"]["nick_name"], "Tea");
+        for object in Kind::ALL.into_iter().filter_map(Kind::object) {
+            assert_eq!(
+                answer["authorizer_info"][object].is_object(),
+                kind.object() == Some(object),
+                "{kind:?}"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn what_an_account_changes_at_wechat_is_told_and_not_pushed() {
+    let (sandbox, token, appid) = platform().await;
+    sandbox.wechat.authorize(&appid, SETS);
+    sandbox.wechat.rename(&appid, "Coffee");
+    sandbox.wechat.set_account_status(&appid, 16);
+    let answer = info(&sandbox, &token, &appid).await;
+    assert_eq!(answer["authorizer_info"]["nick_name"], "Coffee");
+    assert_eq!(answer["authorizer_info"]["account_status"], 16);
+    assert!(sandbox.wechat.deliveries().is_empty());
 }
 
 #[tokio::test]

@@ -77,7 +77,8 @@ impl Consent {
         Err(Refused { message, advice: "Open this page by a link on the platform's own launch page." })
     }
 
-    /// Whether the link lets this account authorize. `biz_appid` overrides `auth_type`.
+    /// Whether the link lets this account authorize. `biz_appid` overrides `auth_type`, of which 4 is for accounts (小程序推客)
+    /// that are not here.
     pub(super) fn admits(&self, account: &Account) -> bool {
         if !self.biz_appid.is_empty() {
             return account.appid == self.biz_appid;
@@ -85,7 +86,11 @@ impl Consent {
         match self.auth_type.as_str() {
             "1" => account.kind == Kind::OfficialAccount,
             "2" => account.kind == Kind::MiniProgram,
-            _ => true,
+            "4" => false,
+            "5" => account.kind == Kind::Channels,
+            "6" => true,
+            "8" => account.kind == Kind::Talent,
+            _ => matches!(account.kind, Kind::OfficialAccount | Kind::MiniProgram),
         }
     }
 
