@@ -163,6 +163,28 @@ pub fn records(world: &World) -> Vec<String> {
     broken
 }
 
+/// What is wrong with the permission sets and the profiles, once every account was compared with WeChat.
+pub fn contents(world: &World) -> Vec<String> {
+    let mut broken = Vec::new();
+    for merchant in 0..=MERCHANTS {
+        let record = world.record(merchant);
+        let appid = world.appid(merchant);
+        let known = world.wire.facts(|facts| facts.known.contains(appid));
+        if !known || record.authorized != Some(true) || world.sandbox.wechat.refresh_token(appid).is_none() {
+            continue;
+        }
+        let mut granted = world.sandbox.wechat.permission_set_ids(appid);
+        granted.sort_unstable();
+        if record.permission_set_ids != granted {
+            broken.push("a record keeps other permission sets than WeChat has".to_owned());
+        }
+        if !record.has_profile {
+            broken.push("a record does not say who the account is".to_owned());
+        }
+    }
+    broken
+}
+
 /// What has not come to an end.
 pub fn ends(world: &World) -> Vec<String> {
     let mut broken = Vec::new();

@@ -246,6 +246,10 @@ pub struct Record {
     pub authorized_at: i64,
     /// What a service gave to the launch.
     pub state: Option<String>,
+    /// The permission sets, in ascending order.
+    pub permission_set_ids: Vec<i64>,
+    /// Whether the record says who the account is.
+    pub has_profile: bool,
 }
 
 /// The record of an account.
@@ -253,6 +257,9 @@ pub fn record(tables: &Tables, component: &str, appid: &str) -> Record {
     let item = tables.item(AUTHORIZERS.1, &[("authorizer_appid", appid), ("component_appid", component)]);
     let text = |name: &str| item[name].as_str().map(str::to_owned);
     let number = |name: &str| item[name].as_i64();
+    let ids = item["permission_set_ids"].as_array().into_iter().flatten();
+    let mut permission_set_ids: Vec<i64> = ids.filter_map(Value::as_i64).collect();
+    permission_set_ids.sort_unstable();
     Record {
         authorized: text("status").map(|status| status == "authorized"),
         refresh_token: text("authorizer_refresh_token"),
@@ -261,6 +268,8 @@ pub fn record(tables: &Tables, component: &str, appid: &str) -> Record {
         refresh_at: number("refresh_at"),
         authorized_at: number("authorized_at").unwrap_or_default(),
         state: text("state"),
+        permission_set_ids,
+        has_profile: item["profile"].is_object(),
     }
 }
 

@@ -54,6 +54,12 @@ pub async fn settle(world: &World) {
     reload(world).await;
     note(world, judge::ends(world));
     note(world, judge::records(world));
+    // By then every account has had its turn.
+    sleep(Duration::from_hours(8 * 24)).await;
+    world.ticket().await;
+    world.run(Function::Reconcile).await;
+    note(world, judge::records(world));
+    note(world, judge::contents(world));
 }
 
 /// The pushes that WeChat has not sent yet, in the order of what they tell.
