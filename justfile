@@ -42,7 +42,7 @@ deploy *ARGS: build
 deploy-local:
     bash e2e/deploy-local.sh
 
-# Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<support id>"'`.
+# Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<reference>"'`.
 logs FUNCTION='callback' *ARGS='--tail':
     @shift; sam logs --cw-log-group "/aws/lambda/$STACK/{{ FUNCTION }}" "$@"
 

@@ -3,26 +3,27 @@
 //! WeChat shows that page only to who comes from a page of the configured domain (授权发起页域名), so this is a
 //! page with a plain link and not a redirect, and it is served from the host of the callback.
 
+mod wanted;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::USER_AGENT;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
 
 use crate::component::Cause;
-use crate::config::Config;
+use crate::config::{Config, Face};
 use crate::deadline::Deadline;
 use crate::evidence::{Cookie, LaunchId, MadeBy, State};
-use crate::launches::{Begun, Launches};
-use crate::page;
-use crate::page::Page;
+use crate::launches::{Begun, Launches, way_back};
+use crate::page::{self, Page, Visitor, Way};
 use crate::services::Services;
 use crate::store::{Launch, LaunchRequest, StoreError};
-use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
+use crate::visit::{PageResponse, Reloading, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies};
 use crate::wechat::Class;
+use wanted::Wanted;
 
 /// How many launches that the visitor's cookies name are looked at to find the one that is opened again.
 const MOST_REOPENED: usize = 3;
@@ -36,15 +37,9 @@ pub struct App {
     services: Services,
     launches: Launches,
     public_base_url: Option<Url>,
+    return_url: Option<Url>,
     require_launch: bool,
-}
-
-/// What the visitor's link asks for.
-enum Wanted {
-    /// A launch that a service began.
-    Launch(LaunchId),
-    /// A launch of the visitor's own.
-    New { state: Option<State>, request: LaunchRequest },
+    face: Face,
 }
 
 impl App {
@@ -54,7 +49,9 @@ impl App {
             launches: Launches::new(config, services.clone()),
             services,
             public_base_url: config.public_base_url.clone(),
+            return_url: config.return_url.clone(),
             require_launch: config.require_launch,
+            face: config.face.clone(),
         }
     }
 }
@@ -62,72 +59,128 @@ impl App {
 /// Answers one visit.
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error> {
     let visit = Visit::of("authorize", &request);
-    let response = respond(app, &request).await;
+    let response = match PageResponse::without_effect(&request) {
+        Some(response) => response,
+        None => respond(app, &request, visit.visitor).await,
+    };
     tracing::info!(status = response.status().as_u16(), "launch page answered");
-    Ok(visit.respond(&response, Some("authorize")))
+    Ok(visit.respond(&response, &app.face, Some("authorize")))
 }
 
-async fn respond(app: &App, request: &Request) -> PageResponse {
-    if let Some(response) = PageResponse::without_effect(request) {
-        return response;
-    }
+async fn respond(app: &App, request: &Request, visitor: Visitor) -> PageResponse {
     let Some(wanted) = Wanted::read(request) else {
         tracing::warn!("refused: launch, state, auth_type, biz_appid or category_id_list is malformed");
         return PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink);
     };
     let Some(origin) = app.public_base_url.clone().or_else(|| own_origin(request)) else {
         tracing::error!(advice = "set PUBLIC_BASE_URL", "the request does not say which host it is for");
-        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
+        return PageResponse::later(UNTIL_FIXED, Page::Unavailable, None);
     };
-    let cookies = cookies(request);
+    let launch_url = wanted.address(&origin);
+    let here = launch_url.query().map_or("authorize".to_owned(), |query| format!("authorize?{query}"));
+    let reloading = Reloading::read(here, &request.query_string_parameters());
     let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
-    let begun = match &wanted {
-        Wanted::Launch(id) => open(app, id, &cookies, deadline).await,
-        Wanted::New { .. } if app.require_launch => Err(start_again()),
-        Wanted::New { state, request } => begin(app, state.as_ref(), request, &cookies, deadline).await,
-    };
-    let (begun, launched, cookie) = match begun {
-        Ok(begun) => begun,
-        Err(response) => return response,
-    };
-    let page = page::Launch {
-        pc_url: app.launches.pc_url(&begun, &launched, &origin),
-        mobile_url: app.launches.mobile_url(&begun, &launched, &origin),
-        prefer_mobile: is_phone(request),
-    };
-    let response = PageResponse::page(StatusCode::OK, Page::Launch(page));
-    match cookie {
-        Some(cookie) => response.with_cookie(&cookie),
-        None => response,
+    match launch(app, &wanted, visitor, &cookies(request), deadline).await {
+        Ok(Launching::Here(begun, launched, cookie)) => {
+            let pc_url = || app.launches.pc_url(&begun, &launched, &origin);
+            let mobile_url = || app.launches.mobile_url(&begun, &launched, &origin);
+            let way = match visitor {
+                Visitor::Desktop => Way::Desktop { pc_url: pc_url(), launch_url },
+                Visitor::WeChat => Way::InWeChat { mobile_url: mobile_url() },
+                Visitor::Phone | Visitor::Unknown => {
+                    Way::Either { pc_url: pc_url(), mobile_url: mobile_url() }
+                }
+            };
+            let response = show(&launched, way);
+            match cookie {
+                Some(cookie) => response.with_cookie(&cookie),
+                None => response,
+            }
+        }
+        Ok(Launching::InWeChat(launched)) => show(&launched, Way::ThroughWeChat { launch_url }),
+        Err(NoLaunch::Answered(response)) => response,
+        Err(NoLaunch::NotStored(error)) => {
+            tracing::error!("the launch cannot be noted: {error}");
+            PageResponse::later(UNTIL_FIXED, Page::Unavailable, Some(&reloading))
+        }
+        Err(NoLaunch::NotBegun(cause)) => not_begun(&cause, &reloading),
     }
 }
 
-/// A launch to be shown: what it asks WeChat for, and the cookie that a new browser gets.
-type Shown = (Begun, LaunchRequest, Option<Cookie>);
+fn show(launched: &LaunchRequest, way: Way) -> PageResponse {
+    let auth_type = launched.biz_appid.is_none().then(|| launched.auth_type.clone());
+    PageResponse::page(StatusCode::OK, Page::Launch(page::Launch { auth_type, way }))
+}
 
-/// Opens a service's launch, which is open until its hours are over or an account has ended it.
-async fn open(
+/// A launch to be shown.
+enum Launching {
+    /// From here: what it asks WeChat for, and the cookie that a new browser gets.
+    Here(Begun, LaunchRequest, Option<Cookie>),
+    /// Inside WeChat, which this browser is not: it begins there, and costs nothing before.
+    InWeChat(LaunchRequest),
+}
+
+/// Why no launch is shown.
+enum NoLaunch {
+    /// There is another answer.
+    Answered(PageResponse),
+    /// The table does not answer.
+    NotStored(StoreError),
+    /// There is no `pre_auth_code`, or it cannot be noted.
+    NotBegun(Cause),
+}
+
+async fn launch(
     app: &App,
-    id: &LaunchId,
+    wanted: &Wanted,
+    visitor: Visitor,
     cookies: &[Cookie],
     deadline: Deadline,
-) -> Result<Shown, PageResponse> {
-    let launch = app.services.store.launch(&id.digest()).await.map_err(not_stored)?;
+) -> Result<Launching, NoLaunch> {
+    match wanted {
+        Wanted::Launch(id) => {
+            let launch = find(app, id).await?;
+            match visitor {
+                Visitor::Phone => Ok(Launching::InWeChat(launch.request)),
+                _ => open(app, id, &launch, cookies, deadline).await,
+            }
+        }
+        Wanted::New { .. } if app.require_launch => Err(start_again(app, None)),
+        Wanted::New { request, .. } if visitor == Visitor::Phone => Ok(Launching::InWeChat(request.clone())),
+        Wanted::New { state, request } => begin(app, state.as_ref(), request, cookies, deadline).await,
+    }
+}
+
+/// Finds a service's launch, which is open until its hours are over or an account has ended it.
+async fn find(app: &App, id: &LaunchId) -> Result<Launch, NoLaunch> {
+    let launch = app.services.store.launch(&id.digest()).await.map_err(NoLaunch::NotStored)?;
     let launch = launch.filter(|launch| launch.made_by == MadeBy::Service);
     let Some(launch) = launch else {
         tracing::warn!("refused: no service began this launch");
-        return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain));
+        let return_url = way_back(app.return_url.as_ref(), None);
+        let page = Page::StartAgain { return_url };
+        return Err(NoLaunch::Answered(PageResponse::page(StatusCode::FORBIDDEN, page)));
     };
     if launch.authorizer_appid.is_some() {
-        return Err(PageResponse::see_outcome(id));
+        return Err(NoLaunch::Answered(PageResponse::see_outcome(id)));
     }
     if !launch.is_open(app.services.clock.now()) {
-        return Err(start_again());
+        return Err(start_again(app, Some((id, &launch))));
     }
+    Ok(launch)
+}
+
+async fn open(
+    app: &App,
+    id: &LaunchId,
+    launch: &Launch,
+    cookies: &[Cookie],
+    deadline: Deadline,
+) -> Result<Launching, NoLaunch> {
     let known = cookies.iter().find(|cookie| cookie.launch == *id && launch.knows(cookie));
-    let opening = app.launches.open(id.clone(), &launch, known, deadline);
-    let (begun, cookie) = opening.await.map_err(not_launched)?;
-    Ok((begun, launch.request, cookie))
+    let opening = app.launches.open(id.clone(), launch, known, deadline);
+    let (begun, cookie) = opening.await.map_err(NoLaunch::NotBegun)?;
+    Ok(Launching::Here(begun, launch.request.clone(), cookie))
 }
 
 /// Begins a visitor's launch, or opens the one again that this browser began with the same parameters a moment ago: each
@@ -138,7 +191,7 @@ async fn begin(
     request: &LaunchRequest,
     cookies: &[Cookie],
     deadline: Deadline,
-) -> Result<Shown, PageResponse> {
+) -> Result<Launching, NoLaunch> {
     let now = app.services.clock.now();
     let newest = cookies.iter().rev().take(MOST_REOPENED);
     let launches = newest
@@ -160,53 +213,26 @@ async fn begin(
         }
         None => app.launches.begin(MadeBy::Visitor, state, None, request, true, deadline).await,
     }
-    .map_err(not_launched)?;
-    Ok((begun, request.clone(), cookie))
+    .map_err(NoLaunch::NotBegun)?;
+    Ok(Launching::Here(begun, request.clone(), cookie))
 }
 
-fn start_again() -> PageResponse {
+fn start_again(app: &App, launch: Option<(&LaunchId, &Launch)>) -> NoLaunch {
     tracing::warn!("refused: the visit has no open launch of a service");
-    PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain)
-}
-
-fn not_stored(error: StoreError) -> PageResponse {
-    tracing::error!("the launch cannot be noted: {error}");
-    PageResponse::later(UNTIL_FIXED, Page::Unavailable)
+    let return_url = way_back(app.return_url.as_ref(), launch);
+    NoLaunch::Answered(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain { return_url }))
 }
 
 /// The response where no launch could begin.
-fn not_launched(cause: Cause) -> PageResponse {
+fn not_begun(cause: &Cause, reloading: &Reloading) -> PageResponse {
     cause.report();
-    let about_ticket = match &cause {
+    let about_ticket = match cause {
         Cause::Component(error) => error.is_about_ticket(),
         Cause::Call(error) => error.class() == Class::TicketRejected,
     };
     match about_ticket {
-        true => PageResponse::later(UNTIL_TICKET, Page::NotReady),
-        false => PageResponse::later(UNTIL_FIXED, Page::Unavailable),
-    }
-}
-
-impl Wanted {
-    /// The parameters, absent or empty ones as their defaults. None if one is malformed.
-    fn read(request: &Request) -> Option<Self> {
-        let query = request.query_string_parameters();
-        let parameter = |name| parameter(&query, name);
-        if let Some(id) = parameter("launch") {
-            return LaunchId::parse(id).map(Self::Launch);
-        }
-        let ids = parameter("category_id_list").map(|ids| ids.split('|').map(str::parse).collect());
-        Some(Self::New {
-            state: match parameter("state") {
-                Some(state) => Some(State::parse(state)?),
-                None => None,
-            },
-            request: LaunchRequest::parse(
-                parameter("auth_type").unwrap_or_default(),
-                parameter("biz_appid").unwrap_or_default(),
-                &ids.transpose().ok()?.unwrap_or_else(Vec::new),
-            )?,
-        })
+        true => PageResponse::later(UNTIL_TICKET, Page::NotReady, Some(reloading)),
+        false => PageResponse::later(UNTIL_FIXED, Page::Unavailable, Some(reloading)),
     }
 }
 
@@ -214,13 +240,4 @@ impl Wanted {
 fn own_origin(request: &Request) -> Option<Url> {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return None };
     Url::parse(&format!("https://{}", context.domain_name.as_deref()?)).ok()
-}
-
-/// Whether the mobile form of the consent page is the one to offer first: on phones, and inside WeChat, but
-/// not inside WeChat's desktop programs, which show the form for desktops.
-fn is_phone(request: &Request) -> bool {
-    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let desktop = ["WindowsWechat", "MacWechat", "Windows NT", "Macintosh", "X11"];
-    let phone = ["MicroMessenger", "Mobile", "Android", "iPhone"];
-    !desktop.iter().any(|mark| agent.contains(mark)) && phone.iter().any(|mark| agent.contains(mark))
 }

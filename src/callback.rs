@@ -12,10 +12,11 @@ use lambda_http::{Body, Error, Request, RequestExt, Response};
 use reqwest::Url;
 
 use crate::claim::Authorization;
-use crate::config::Config;
+use crate::config::{Config, Face};
 use crate::deadline::Deadline;
 use crate::evidence::{Binding, Bound, Cookie, Evidence, LaunchId, MadeBy};
 use crate::exchange::{Exchange, Outcome, Shown};
+use crate::launches::way_back;
 use crate::metric::{self, Door};
 use crate::page::Page;
 use crate::services::Services;
@@ -23,6 +24,7 @@ use crate::store::{Launch, StoreError};
 use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
 use crate::wechat::AuthorizationCode;
 use budget::{Budget, patience};
+use completing::Waiting;
 
 /// A visit with less time is not begun: nothing would come of it.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -35,6 +37,7 @@ pub struct App {
     return_url: Option<Url>,
     require_launch: bool,
     budget: Budget,
+    face: Face,
 }
 
 impl App {
@@ -46,6 +49,7 @@ impl App {
             services,
             return_url: config.return_url.clone(),
             require_launch: config.require_launch,
+            face: config.face.clone(),
         }
     }
 }
@@ -58,7 +62,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
         None => respond(app, &request).await,
     };
     tracing::info!(status = response.status().as_u16(), "callback answered");
-    Ok(visit.respond(&response, Some(launch_url.as_deref().unwrap_or("authorize"))))
+    Ok(visit.respond(&response, &app.face, Some(launch_url.as_deref().unwrap_or("authorize"))))
 }
 
 /// A code that a visit brings, and who vouches for it.
@@ -78,8 +82,8 @@ async fn respond(app: &App, request: &Request) -> (PageResponse, Option<String>)
     let query = request.query_string_parameters();
     let id = parameter(&query, "launch").and_then(LaunchId::parse);
     let Some(code) = parameter(&query, "auth_code") else {
-        return match id {
-            Some(id) => outcome::show(app, &id, request).await,
+        return match Waiting::read(&query) {
+            Some(waiting) => outcome::show(app, &waiting, request).await,
             None => (refuse("no authorization code"), None),
         };
     };
@@ -115,7 +119,7 @@ async fn vouch(
     };
     let noted = noted.map_err(|error| {
         tracing::error!("the launch cannot be read: {error}");
-        PageResponse::later(UNTIL_FIXED, Page::Unavailable)
+        PageResponse::later(UNTIL_FIXED, Page::Unavailable, None)
     })?;
     let launch = id.zip(noted).map(|(id, (launch, vouches))| (id, launch, vouches));
     let evidence = match &launch {
@@ -128,7 +132,10 @@ async fn vouch(
             missing = launch.is_none(),
             "refused: no open launch of a service vouches for the code"
         );
-        return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain));
+        // Of a launch that no service began, the platform knows nothing.
+        let services = launch.as_ref().filter(|(_, launch, _)| launch.made_by == MadeBy::Service);
+        let return_url = way_back(app.return_url.as_ref(), services.map(|(id, launch, _)| (id, launch)));
+        return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain { return_url }));
     }
     let Some((id, launch, _)) = launch else {
         metric::redirect("bare");
@@ -163,7 +170,7 @@ async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageRespon
     let deadline = patience(app, Deadline::of(&context(request)));
     if deadline.remaining() < SHORTEST {
         tracing::error!("the exchange cannot begin: no time is left");
-        return PageResponse::later(UNTIL_FIXED, Page::Unavailable);
+        return PageResponse::later(UNTIL_FIXED, Page::Unavailable, None);
     }
     let authorization = Authorization {
         code: &brought.code,
@@ -190,7 +197,11 @@ async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageRespon
         (Outcome::CodeSpent | Outcome::CodeInvalid, None) if ended_meanwhile(app, brought).await => {
             PageResponse::see_outcome(&brought.cookie.0.launch)
         }
-        (outcome, _) => failure(request, outcome),
+        (outcome, _) => {
+            let launch = brought.launch.as_ref().map(|(id, launch)| (id, launch));
+            let waiting = Waiting::for_code(launch.map(|(id, _)| id), &brought.code.digest());
+            failure(app, &waiting, launch, outcome)
+        }
     };
     if brought.cookie.1 { response } else { response.with_cookie_if_seen(&brought.cookie.0) }
 }
@@ -206,7 +217,7 @@ async fn run(app: &App, authorization: Authorization<'_>, deadline: Deadline) ->
     if authorization.evidence.is_vouched() {
         return Ok(app.exchange.run(authorization, deadline).await);
     }
-    if let Some(outcome) = app.exchange.look(authorization).await? {
+    if let Some(outcome) = app.exchange.look(&authorization.code.digest(), authorization.binding).await? {
         return match outcome {
             Outcome::Pending => app.budget.wait(app, authorization, deadline).await,
             outcome => Ok(outcome),
@@ -224,18 +235,27 @@ async fn run(app: &App, authorization: Authorization<'_>, deadline: Deadline) ->
 }
 
 /// The page of an exchange that stored nothing.
-fn failure(request: &Request, outcome: Outcome) -> PageResponse {
+fn failure(
+    app: &App,
+    waiting: &Waiting,
+    launch: Option<(&LaunchId, &Launch)>,
+    outcome: Outcome,
+) -> PageResponse {
     match outcome {
-        Outcome::Stored(..) | Outcome::Pending => completing::page(request),
+        Outcome::Stored(..) | Outcome::Pending => waiting.page(),
         Outcome::CodeInvalid => PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink),
         Outcome::CodeSpent => PageResponse::page(StatusCode::GONE, Page::Expired),
-        Outcome::Unmatched => PageResponse::page(StatusCode::GONE, Page::Unmatched),
+        Outcome::Unmatched => {
+            let return_url = way_back(app.return_url.as_ref(), launch);
+            PageResponse::page(StatusCode::GONE, Page::Unmatched { return_url })
+        }
         Outcome::NotAuthorized => PageResponse::page(StatusCode::GONE, Page::Revoked),
-        Outcome::NotReady => PageResponse::later(UNTIL_TICKET, Page::NotReady),
-        Outcome::Unavailable => PageResponse::later(UNTIL_FIXED, Page::Unavailable),
+        Outcome::NotReady => waiting.later(UNTIL_TICKET, Page::NotReady),
+        Outcome::Unavailable => waiting.later(UNTIL_FIXED, Page::Unavailable),
+        // Nothing is stored, so the address with the code is all there is.
         Outcome::Unclaimed(error) => {
             tracing::error!("the exchange cannot begin: {error}");
-            PageResponse::later(UNTIL_FIXED, Page::Unavailable)
+            PageResponse::later(UNTIL_FIXED, Page::Unavailable, None)
         }
     }
 }

@@ -42,6 +42,19 @@ pub struct Config {
     pub unvouched_per_day: u32,
     /// `REFRESH_MODE`.
     pub refresh_mode: RefreshMode,
+    /// `PLATFORM_NAME`, `PLATFORM_LOGO`, `SUPPORT_CONTACT`.
+    pub face: Face,
+}
+
+/// What merchants know the platform by. All of it may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Face {
+    /// The name that merchants know.
+    pub name: Option<String>,
+    /// The address of a picture.
+    pub logo: Option<Url>,
+    /// Where merchants ask: an address, a telephone number, a page.
+    pub support_contact: Option<String>,
 }
 
 /// Where the platform's secret comes from.
@@ -112,6 +125,15 @@ impl Config {
                 Some("on-demand") => RefreshMode::OnDemand,
                 Some(_) => return Err(malformed("REFRESH_MODE", "proactive or on-demand")),
             },
+            face: Face {
+                name: variables.line("PLATFORM_NAME", 30, "one line of at most 30 characters")?,
+                logo: variables.url("PLATFORM_LOGO")?,
+                support_contact: variables.line(
+                    "SUPPORT_CONTACT",
+                    100,
+                    "one line of at most 100 characters",
+                )?,
+            },
         })
     }
 }
@@ -131,6 +153,19 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn number_or(&self, name: &'static str, default: u32) -> Result<u32, ConfigError> {
         let parse = |value: String| value.parse().map_err(|_| malformed(name, "a whole number, 0 or more"));
         self.optional(name).map_or(Ok(default), parse)
+    }
+
+    fn line(
+        &self,
+        name: &'static str,
+        most: usize,
+        expected: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        let fits = |value: &String| value.chars().count() <= most && !value.chars().any(char::is_control);
+        match self.optional(name) {
+            Some(value) if !fits(&value) => Err(malformed(name, expected)),
+            value => Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())),
+        }
     }
 
     fn url(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
@@ -267,5 +302,9 @@ mod tests {
         check_malformed("UNVOUCHED_PER_DAY", "many");
         check_malformed("RETURN_URL_PREFIX", "shop.example");
         check_malformed("REFRESH_MODE", "sometimes");
+        check_malformed("PLATFORM_NAME", &"店".repeat(31));
+        check_malformed("PLATFORM_NAME", "two\nlines");
+        check_malformed("PLATFORM_LOGO", "http://shop.example/logo.png");
+        check_malformed("SUPPORT_CONTACT", &"7".repeat(101));
     }
 }

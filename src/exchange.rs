@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Event, Next};
 use crate::component::{CallFailure, Called, Cause, report};
 use crate::deadline::Deadline;
-use crate::evidence::Bound;
+use crate::evidence::{Binding, Bound};
 use crate::lease::Lease;
 use crate::metric::{self, Door};
 use crate::retry::backoff;
@@ -75,11 +75,16 @@ impl Exchange {
         outcome
     }
 
-    /// How the exchange of this code stands, without taking part in it. None if nobody has claimed it.
-    pub(crate) async fn look(&self, authorization: Authorization<'_>) -> Result<Option<Outcome>, StoreError> {
+    /// How the exchange of the code with this digest stands, without taking part in it. None if nobody has claimed it. A
+    /// grant that is stored ends the launch that the code came to, as a redirect does.
+    pub(crate) async fn look(
+        &self,
+        digest: &str,
+        binding: Option<&Binding>,
+    ) -> Result<Option<Outcome>, StoreError> {
         let now = self.services.clock.now();
-        Ok(match self.services.store.claim_of(authorization.code, now).await? {
-            Some(state) => Some(self.outcome_of(&state, authorization).await),
+        Ok(match self.services.store.claim_of(digest, now).await? {
+            Some(state) => Some(self.outcome_of(&state, binding).await),
             None => None,
         })
     }
@@ -109,15 +114,15 @@ impl Exchange {
                     }
                 }
             }
-            state => self.outcome_of(&state, authorization).await,
+            state => self.outcome_of(&state, authorization.binding).await,
         }
     }
 
     /// What a claim says that is not ours, or no longer.
-    async fn outcome_of(&self, state: &ClaimState, authorization: Authorization<'_>) -> Outcome {
+    async fn outcome_of(&self, state: &ClaimState, binding: Option<&Binding>) -> Outcome {
         match state {
             ClaimState::Held(_) | ClaimState::Running | ClaimState::Spent => Outcome::Pending,
-            ClaimState::Done(done) => self.stored(done, authorization).await,
+            ClaimState::Done(done) => self.stored(done, binding).await,
             ClaimState::Failed(errcode) => Outcome::of_failed(*errcode),
             ClaimState::Unexchanged => Outcome::CodeSpent,
             ClaimState::Unmatched => Outcome::Unmatched,
@@ -219,7 +224,7 @@ impl Exchange {
     }
 
     /// What is in the table for an account whose code was exchanged before, and whether this event may see it.
-    async fn stored(&self, done: &Done, authorization: Authorization<'_>) -> Outcome {
+    async fn stored(&self, done: &Done, binding: Option<&Binding>) -> Outcome {
         let appid = &done.authorizer_appid;
         let record = match self.services.store.record(appid).await {
             Ok(Some(record)) => record,
@@ -232,7 +237,7 @@ impl Exchange {
                 return Outcome::Unavailable;
             }
         };
-        match self.bind(done, authorization).await {
+        match self.bind(done, binding).await {
             Ok(shown) => Outcome::of_record(appid, &record, shown),
             Err(error) => {
                 tracing::warn!(authorizer.appid = %appid, "{error}");
@@ -243,8 +248,8 @@ impl Exchange {
 
     /// Gives the launch of this event its outcome, if the code belongs to it or to none: the push may have been first, or
     /// name no launch. Who brings a code that is used may see the account only with the cookie of its launch.
-    async fn bind(&self, done: &Done, authorization: Authorization<'_>) -> Result<Shown, StoreError> {
-        let Some(binding) = authorization.binding else { return Ok(Shown::Elsewhere) };
+    async fn bind(&self, done: &Done, binding: Option<&Binding>) -> Result<Shown, StoreError> {
+        let Some(binding) = binding else { return Ok(Shown::Elsewhere) };
         if done.launch.as_ref().is_some_and(|launch| *launch != binding.launch) || binding.bound.is_none() {
             return Ok(Shown::Elsewhere);
         }

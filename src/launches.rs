@@ -38,6 +38,17 @@ pub(crate) struct Begun {
     pub began: Timestamp,
 }
 
+/// The way back to the platform: a launch's own address or that of all, with the launch's id and nothing that looks like
+/// a proof.
+pub(crate) fn way_back(of_all: Option<&Url>, launch: Option<(&LaunchId, &Launch)>) -> Option<String> {
+    let own = launch.and_then(|(_, launch)| launch.return_url.as_deref()?.parse().ok());
+    let mut url: Url = own.or_else(|| of_all.cloned())?;
+    if let Some((id, _)) = launch {
+        url.query_pairs_mut().append_pair("launch", id.as_str());
+    }
+    Some(url.into())
+}
+
 impl LaunchRequest {
     /// The request with these parameters, where absent ones are empty. None if one is malformed.
     pub(crate) fn parse(auth_type: &str, biz_appid: &str, category_ids: &[u32]) -> Option<Self> {

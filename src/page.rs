@@ -1,11 +1,18 @@
 //! The pages that a merchant sees: values in, HTML out, in Chinese or English.
 //!
-//! All pages are one template with one stylesheet inside, so that they look alike, load nothing and fit
-//! one Content-Security-Policy. Foreign text, such as an account's name, is escaped by the template
-//! library and isolated from the direction of the text around it.
+//! All pages are one template with one stylesheet inside, so that they look alike, load nothing but two pictures and fit
+//! one Content-Security-Policy. Foreign text, such as an account's name, is escaped by the template library and isolated
+//! from the direction of the text around it.
 
+mod account;
+mod document;
+mod frame;
 mod language;
+mod launch;
+mod qr;
 mod text;
+mod traditional;
+mod visitor;
 
 use std::sync::LazyLock;
 
@@ -13,9 +20,15 @@ use askama::Template;
 use aws_lc_rs::digest;
 use aws_smithy_types::base64;
 
+use self::account::PICTURES;
+use self::document::{Announcement, Link, PageTemplate};
+pub(crate) use self::frame::Frame;
 pub(crate) use self::language::Language;
-use self::text::{Mark, Notice, Text};
-use crate::wechat::{PermissionSet, permission_name};
+pub(crate) use self::launch::{Launch, Way};
+use self::text::{Notice, Text};
+pub(crate) use self::visitor::Visitor;
+use crate::config::Face;
+use crate::wechat::PermissionSet;
 
 /// What a page tells the visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,19 +44,27 @@ pub(crate) enum Page {
     },
     /// The grant is being completed without the visitor.
     Completing {
-        /// After how many seconds the page reloads itself, if it does.
-        reload_after: Option<u32>,
+        /// Where the result can be seen.
+        address: String,
+        /// How long the visitor has been waiting.
+        waited: Waited,
     },
     /// The address cannot be one that WeChat redirected to, or its parameters are malformed.
     InvalidLink,
-    /// The launch that the visitor comes from is unknown or too old. No link of ours mends that: only the
-    /// platform's own page can start a launch that will be known.
-    StartAgain,
+    /// The launch that the visitor comes from is unknown or too old. No launch page of ours helps: only the platform's own
+    /// page can start a launch that will be known.
+    StartAgain {
+        /// Where the button back to the platform leads.
+        return_url: Option<String>,
+    },
     /// The authorization code is expired or used, and nothing was stored for it.
     Expired,
     /// Nothing tells how the authorization ended: the answer was lost and nobody named the account, or its record is
     /// missing. What there is to store is stored, or will be.
-    Unmatched,
+    Unmatched {
+        /// Where the button back to the platform leads.
+        return_url: Option<String>,
+    },
     /// The account does not authorize the platform, or no longer does.
     Revoked,
     /// A fault that passes. What the visitor did stays valid.
@@ -59,6 +80,8 @@ pub(crate) struct Complete {
     pub authorizer_appid: String,
     /// The account's name, where it is known.
     pub nick_name: Option<String>,
+    /// The address of the account's picture, where it is known.
+    pub head_img: Option<String>,
     /// The permission sets granted, in the order shown. Those that neither we nor WeChat name appear as numbers.
     pub permission_sets: Vec<PermissionSet>,
     /// Whether WeChat gave tokens. It gives none to an account without any API permission, and then the
@@ -68,26 +91,26 @@ pub(crate) struct Complete {
     pub return_url: Option<String>,
 }
 
-/// The two forms of WeChat's consent page for one `pre_auth_code`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Launch {
-    /// `componentloginpage`, which shows a QR code to scan.
-    pub pc_url: String,
-    /// `bindcomponent`, which works inside WeChat only.
-    pub mobile_url: String,
-    /// Whether the visitor is on a phone, so that `mobile_url` is the one to offer first.
-    pub prefer_mobile: bool,
+/// How long a visitor has been waiting for a grant that is being completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// This is the first that is heard of it; a screen reader says it once.
+    NotYet,
+    /// The page has reloaded itself.
+    ForAWhile,
+    /// The page reloads itself no more.
+    TooLong,
 }
 
-/// What every page needs besides.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame<'a> {
-    /// The language of the page.
-    pub language: Language,
-    /// What the visitor quotes to the platform's support, and the operator finds in the logs.
-    pub support_id: &'a str,
-    /// The launch page, offered where authorizing again helps.
-    pub launch_url: Option<&'a str>,
+/// Where a page goes on by itself, which it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GoingOn {
+    /// After how many seconds.
+    pub after: u32,
+    /// The next address; the page's own where it is none, because that has a code, which no page may show.
+    pub to: Option<String>,
+    /// The same page where it stays.
+    pub stop: Option<String>,
 }
 
 impl Page {
@@ -96,80 +119,91 @@ impl Page {
         let template = PageTemplate {
             frame,
             notice: self.notice(),
+            name: frame.platform_name(),
             account: self.account(frame.language),
             links: self.links(frame),
-            reload_after: match self {
-                Self::Completing { reload_after } => *reload_after,
-                _ => None,
-            },
+            steps: self.steps(),
+            copied: self.copied(),
+            qr_code: self.qr_code(),
+            going_on: frame.going_on.map(|going_on| self.announcement(going_on, frame)),
+            close: self.close(frame.visitor),
+            is_status: matches!(self, Self::Completing { waited: Waited::NotYet, .. }),
             stylesheet: STYLESHEET,
         };
         template.render().expect("writing to a string does not fail")
     }
 
-    fn notice(&self) -> &'static Notice {
-        match self {
-            Self::Launch(Launch { prefer_mobile: true, .. }) => &text::LAUNCH_ON_PHONE,
-            Self::Launch(_) => &text::LAUNCH_ON_DESKTOP,
-            Self::Complete(Complete { has_tokens: true, .. }) => &text::COMPLETE,
-            Self::Complete(_) => &text::COMPLETE_WITHOUT_TOKENS,
-            Self::CompleteForOthers { .. } => &text::COMPLETE,
-            Self::Completing { reload_after: Some(_) } => &text::COMPLETING,
-            Self::Completing { reload_after: None } => &text::STILL_COMPLETING,
-            Self::InvalidLink => &text::INVALID_LINK,
-            Self::StartAgain => &text::START_AGAIN,
-            Self::Expired => &text::EXPIRED,
-            Self::Unmatched => &text::UNMATCHED,
-            Self::Revoked => &text::REVOKED,
-            Self::Unavailable => &text::UNAVAILABLE,
-            Self::NotReady => &text::NOT_READY,
+    /// The `Content-Security-Policy` of this page: [`content_security_policy`], and the hosts of its pictures.
+    pub(crate) fn policy(&self, face: &Face) -> String {
+        let logo = face.logo.as_ref().map(|logo| logo.origin().ascii_serialization());
+        let picture = self.picture().map(|_| format!("https://{PICTURES}"));
+        let hosts: Vec<String> = logo.into_iter().chain(picture).collect();
+        match &hosts[..] {
+            [] => content_security_policy().to_owned(),
+            hosts => format!("{}; img-src {}", content_security_policy(), hosts.join(" ")),
         }
     }
 
-    fn account(&self, language: Language) -> Option<Account<'_>> {
-        let Self::Complete(complete) = self else { return None };
-        let permission = |set: &PermissionSet| match (permission_name(set.id), language) {
-            (Some(name), Language::Chinese) => name.chinese.to_owned(),
-            (Some(name), Language::English) => name.english.to_owned(),
-            (None, _) => {
-                let own = set.name.as_deref().and_then(printable);
-                own.unwrap_or_else(|| format!("{} {}", text::UNKNOWN_PERMISSION.to(language), set.id))
-            }
-        };
-        Some(Account {
-            name: complete.nick_name.as_deref().and_then(printable),
-            appid: &complete.authorizer_appid,
-            permissions: complete.permission_sets.iter().map(permission).collect(),
-        })
+    fn notice(&self) -> Notice {
+        match self {
+            Self::Launch(launch) => launch.notice(),
+            Self::Complete(Complete { has_tokens: false, .. }) => text::COMPLETE_WITHOUT_TOKENS,
+            Self::Complete(_) | Self::CompleteForOthers { .. } => text::COMPLETE,
+            Self::Completing { waited: Waited::TooLong, .. } => text::STILL_COMPLETING,
+            Self::Completing { .. } => text::COMPLETING,
+            Self::InvalidLink => text::INVALID_LINK,
+            Self::StartAgain { .. } => text::START_AGAIN,
+            Self::Expired => text::EXPIRED,
+            Self::Unmatched { .. } => text::UNMATCHED,
+            Self::Revoked => text::REVOKED,
+            Self::Unavailable => text::UNAVAILABLE,
+            Self::NotReady => text::NOT_READY,
+        }
     }
 
     /// The buttons, the most helpful first.
     fn links<'a>(&'a self, frame: &Frame<'a>) -> Vec<Link<'a>> {
         let again = frame.launch_url.map(|href| Link::new(text::AUTHORIZE_AGAIN, href));
+        let back =
+            |url: &'a Option<String>| url.as_deref().map(|href| Link::new(text::BACK, href)).into_iter();
         match self {
-            Self::Launch(Launch { pc_url, mobile_url, prefer_mobile: true }) => vec![
-                Link::to_wechat(text::CONTINUE_TO_WECHAT, mobile_url),
-                Link::to_wechat(text::USE_DESKTOP, pc_url),
-            ],
-            Self::Launch(Launch { pc_url, mobile_url, prefer_mobile: false }) => vec![
-                Link::to_wechat(text::CONTINUE_TO_WECHAT, pc_url),
-                Link::to_wechat(text::USE_PHONE, mobile_url),
-            ],
-            Self::Complete(complete) => {
-                let back = complete.return_url.as_deref().map(|href| Link::new(text::BACK, href));
-                again.filter(|_| !complete.has_tokens).into_iter().chain(back).collect()
+            Self::Launch(launch) => launch.links(),
+            Self::Complete(Complete { has_tokens: false, return_url, .. }) => {
+                again.into_iter().chain(back(return_url)).collect()
             }
-            Self::CompleteForOthers { return_url } => {
-                return_url.as_deref().map(|href| Link::new(text::BACK, href)).into_iter().collect()
-            }
-            Self::InvalidLink | Self::Expired | Self::Unmatched | Self::Revoked => {
-                again.into_iter().collect()
-            }
-            // The empty reference is the page itself, query included.
-            Self::Unavailable | Self::NotReady | Self::Completing { reload_after: None } => {
-                vec![Link::new(text::RELOAD, "")]
-            }
-            Self::Completing { .. } | Self::StartAgain => Vec::new(),
+            Self::Complete(Complete { return_url, .. })
+            | Self::CompleteForOthers { return_url }
+            | Self::StartAgain { return_url } => back(return_url).collect(),
+            Self::Unmatched { return_url } => back(return_url).chain(again).collect(),
+            Self::InvalidLink | Self::Expired | Self::Revoked => again.into_iter().collect(),
+            Self::Completing { address, .. } => vec![Link::new(text::SEE_RESULT, address)],
+            // The empty reference is the page itself, query included and fragment not.
+            Self::Unavailable | Self::NotReady => vec![Link::new(text::RELOAD, "")],
+        }
+    }
+
+    fn announcement<'a>(&self, going_on: &'a GoingOn, frame: &Frame<'_>) -> Announcement<'a> {
+        let (said, stop) = match self {
+            Self::Complete(_) | Self::CompleteForOthers { .. } => (text::GOES_BACK, text::STAY),
+            Self::Unavailable | Self::NotReady => (text::RELOADS, text::STOP),
+            _ => (text::UPDATES, text::STOP),
+        };
+        let number = if said == text::RELOADS { going_on.after.div_ceil(60) } else { going_on.after };
+        Announcement {
+            said: frame.say(said).replace("{n}", &number.to_string()),
+            stop: going_on.stop.as_deref().map(|href| (frame.say(stop), href)),
+        }
+    }
+
+    /// How the visitor leaves a page that leads nowhere.
+    fn close(&self, visitor: Visitor) -> Option<Text> {
+        match (self, visitor) {
+            (
+                Self::Complete(Complete { has_tokens: true, return_url: None, .. })
+                | Self::CompleteForOthers { return_url: None },
+                visitor,
+            ) => Some(if visitor == Visitor::WeChat { text::CLOSE_IN_WECHAT } else { text::CLOSE }),
+            _ => None,
         }
     }
 }
@@ -188,62 +222,6 @@ pub(crate) fn content_security_policy() -> &'static str {
 }
 
 const STYLESHEET: &str = include_str!("../templates/style.css");
-
-#[derive(Template)]
-#[template(path = "page.html")]
-struct PageTemplate<'a> {
-    frame: &'a Frame<'a>,
-    notice: &'a Notice,
-    account: Option<Account<'a>>,
-    links: Vec<Link<'a>>,
-    reload_after: Option<u32>,
-    stylesheet: &'static str,
-}
-
-impl PageTemplate<'_> {
-    fn say(&self, text: &Text) -> &'static str {
-        text.to(self.frame.language)
-    }
-}
-
-struct Account<'a> {
-    name: Option<String>,
-    appid: &'a str,
-    permissions: Vec<String>,
-}
-
-struct Link<'a> {
-    label: Text,
-    href: &'a str,
-    /// WeChat compares the origin of the page that its consent page is opened from with the platform's
-    /// registered domain, and needs the Referer for that. No other site needs to know where we are.
-    sends_origin: bool,
-}
-
-impl<'a> Link<'a> {
-    fn new(label: Text, href: &'a str) -> Self {
-        Self { label, href, sends_origin: false }
-    }
-
-    fn to_wechat(label: Text, href: &'a str) -> Self {
-        Self { label, href, sends_origin: true }
-    }
-}
-
-/// `name` on one line, without what cannot be printed or turns the text around, and no longer than a
-/// name can be.
-fn printable(name: &str) -> Option<String> {
-    const MAX_CHARS: usize = 80;
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let spaced: String =
-        name.chars().filter(|&c| !turns(c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    let name = match line.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    };
-    Some(name).filter(|name| !name.is_empty())
-}
 
 #[cfg(test)]
 mod tests;

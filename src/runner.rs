@@ -53,6 +53,12 @@ where
 /// Does what an invocation does, in the span in which all its lines are logged at every level, and writes its
 /// metrics.
 async fn invocation<T>(metrics: Metrics, request_id: String, work: impl Future<Output = T>) -> T {
-    let span = tracing::error_span!("invocation", request_id);
-    metrics.of_invocation(request_id, work).instrument(span).await
+    let id = request_id.clone();
+    logged(&id, metrics.of_invocation(request_id, work)).await
+}
+
+/// Does `work` in the span of an invocation. A page adds to it the `reference` that its visitor reads.
+pub async fn logged<T>(request_id: &str, work: impl Future<Output = T>) -> T {
+    let span = tracing::error_span!("invocation", request_id, reference = tracing::field::Empty);
+    work.instrument(span).await
 }

@@ -1,19 +1,23 @@
 //! A browser's visit: what it asks for, and how it is answered. The same for every page.
 
+mod reloading;
+
 use std::time::Instant;
 
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::header::{
     ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    REFERRER_POLICY, REFRESH, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 
+use crate::config::Face;
 use crate::evidence::{Cookie, LaunchId};
 use crate::metric;
-use crate::page::{Frame, Language, Page, content_security_policy};
+use crate::page::{Frame, GoingOn, Language, Page, Visitor, content_security_policy};
+pub(crate) use reloading::Reloading;
 
 /// When a visitor comes back to a platform that has no ticket yet, in seconds: WeChat pushes one every ten
 /// minutes.
@@ -22,6 +26,12 @@ pub(crate) const UNTIL_TICKET: u32 = 600;
 /// When a visitor comes back after a fault that an operator fixes, in seconds.
 pub(crate) const UNTIL_FIXED: u32 = 60;
 
+/// How long a reference is: short enough to be read aloud, and no two of a day's visits share one.
+const REFERENCE_CHARS: usize = 8;
+
+/// How often a page of a passing fault reloads itself.
+const MOST_RELOADS: usize = 10;
+
 /// Who visits.
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -29,8 +39,10 @@ pub(crate) struct Visit {
     name: &'static str,
     began: Instant,
     language: Language,
-    /// The id of the invocation: on the page for the visitor, in every log line for the operator.
-    support_id: String,
+    /// What the page is opened in.
+    pub visitor: Visitor,
+    /// On the page for the visitor, in every log line for the operator.
+    reference: String,
 }
 
 /// The response to a visit.
@@ -44,6 +56,8 @@ pub(crate) enum PageResponse {
         page: Page,
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
+        /// `Refresh`.
+        going_on: Option<GoingOn>,
         /// `Set-Cookie`, for a browser that has none for this launch.
         set_cookie: Option<String>,
     },
@@ -61,17 +75,30 @@ pub(crate) enum PageResponse {
 impl PageResponse {
     /// A page with its status.
     pub(crate) fn page(status: StatusCode, page: Page) -> Self {
-        Self::Page { status, page, retry_after: None, set_cookie: None }
+        Self::Page { status, page, retry_after: None, going_on: None, set_cookie: None }
     }
 
-    /// A page that asks the visitor to come back after `seconds`.
-    pub(crate) fn later(seconds: u32, page: Page) -> Self {
+    /// A page that comes back after `seconds`: at the address that is given, or else at its own.
+    pub(crate) fn later(seconds: u32, page: Page, reloading: Option<&Reloading>) -> Self {
+        let going_on = match reloading {
+            Some(reloading) => reloading.after(seconds, MOST_RELOADS),
+            None => Some(GoingOn { after: seconds, to: None, stop: None }),
+        };
         Self::Page {
             status: StatusCode::SERVICE_UNAVAILABLE,
             page,
             retry_after: Some(seconds),
+            going_on,
             set_cookie: None,
         }
+    }
+
+    /// The same page, which goes on by itself.
+    pub(crate) fn going_on(mut self, next: Option<GoingOn>) -> Self {
+        if let Self::Page { going_on, .. } = &mut self {
+            *going_on = next;
+        }
+        self
     }
 
     /// To the outcome of a launch.
@@ -80,14 +107,9 @@ impl PageResponse {
     }
 
     /// The same response, with a launch's cookie.
-    pub(crate) fn with_cookie(self, cookie: &Cookie) -> Self {
-        self.with_set_cookie(cookie.header())
-    }
-
-    /// The same response, with this `Set-Cookie`.
-    pub(crate) fn with_set_cookie(mut self, header: String) -> Self {
+    pub(crate) fn with_cookie(mut self, cookie: &Cookie) -> Self {
         if let Self::Page { set_cookie, .. } | Self::SeeOther { set_cookie, .. } = &mut self {
-            *set_cookie = Some(header);
+            *set_cookie = Some(cookie.header());
         }
         self
     }
@@ -117,20 +139,39 @@ impl PageResponse {
 }
 
 impl Visit {
-    /// The visit of the page `name` that `request` is.
+    /// The visit of the page `name` that `request` is. Its reference is that of the launch, where the address names one, so
+    /// that one reference leads to the lines of all visits of one authorization; or else of the invocation. Either is the
+    /// beginning of an id. It is set in the invocation's span before anything is logged.
     pub(crate) fn of(name: &'static str, request: &Request) -> Self {
-        let accept_language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let support_id = request.lambda_context_ref().map(|context| context.request_id.clone());
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let query = request.query_string_parameters();
+        let launch = parameter(&query, "launch").and_then(LaunchId::parse);
+        let id = match launch {
+            Some(launch) => launch.digest(),
+            None => context(request).request_id,
+        };
+        let reference: String = id.chars().take(REFERENCE_CHARS).collect();
+        tracing::Span::current().record("reference", &reference);
         Self {
             name,
             began: Instant::now(),
-            language: Language::negotiate(accept_language),
-            support_id: support_id.unwrap_or_default(),
+            language: Language::negotiate(header(ACCEPT_LANGUAGE)),
+            visitor: Visitor::of(header(USER_AGENT)),
+            reference,
         }
     }
 
     /// The HTTP response. `launch_url` is where a failure page leads back to.
-    pub(crate) fn respond(&self, page_response: &PageResponse, launch_url: Option<&str>) -> Response<Body> {
+    pub(crate) fn respond(
+        &self,
+        page_response: &PageResponse,
+        face: &Face,
+        launch_url: Option<&str>,
+    ) -> Response<Body> {
+        let policy = match page_response {
+            PageResponse::Page { page, .. } => page.policy(face),
+            _ => content_security_policy().to_owned(),
+        };
         let mut response = Response::builder()
             .status(page_response.status())
             .header(CACHE_CONTROL, "no-store")
@@ -139,7 +180,7 @@ impl Visit {
             .header(X_FRAME_OPTIONS, "DENY")
             // A year, and for this host alone: others of the domain are not ours.
             .header(STRICT_TRANSPORT_SECURITY, "max-age=31536000")
-            .header(CONTENT_SECURITY_POLICY, content_security_policy());
+            .header(CONTENT_SECURITY_POLICY, policy);
         if page_response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = response.header(ALLOW, "GET, HEAD");
         }
@@ -152,7 +193,7 @@ impl Visit {
                 }
                 Body::Empty
             }
-            PageResponse::Page { page, retry_after, set_cookie, .. } => {
+            PageResponse::Page { page, retry_after, going_on, set_cookie, .. } => {
                 if let Some(cookie) = set_cookie {
                     response = response.header(SET_COOKIE, cookie);
                 }
@@ -161,13 +202,37 @@ impl Visit {
                 if let Some(seconds) = retry_after {
                     response = response.header(RETRY_AFTER, *seconds);
                 }
-                let frame = Frame { language: self.language, support_id: &self.support_id, launch_url };
+                // Inside WeChat the address ends in a fragment, and a reload without an address would only move to that.
+                let going_on = going_on
+                    .as_ref()
+                    .filter(|going_on| going_on.to.is_some() || self.visitor != Visitor::WeChat);
+                // The header and no element: an element of the same meaning is what checks of accessibility object to,
+                // whether or not the visitor can stop it.
+                if let Some(going_on) = going_on {
+                    response = response.header(REFRESH, refresh(going_on));
+                }
+                let frame = Frame {
+                    language: self.language,
+                    visitor: self.visitor,
+                    face,
+                    reference: &self.reference,
+                    launch_url,
+                    going_on,
+                };
                 let body = Body::Text(page.render(&frame));
                 metric::page_took(self.name, self.began.elapsed());
                 body
             }
         };
         response.body(body).expect("the headers are constant")
+    }
+}
+
+/// The value of a `Refresh` header.
+fn refresh(going_on: &GoingOn) -> String {
+    match &going_on.to {
+        Some(to) => format!("{}; url={to}", going_on.after),
+        None => going_on.after.to_string(),
     }
 }
 

@@ -528,13 +528,16 @@ class State(unittest.TestCase):
             self.assertEqual(names, ["COMPONENT_SECRET_ARN"])
             self.assertEqual(variables["COMPONENT_SECRET_ARN"], "${ComponentSecret.Id}")
 
-    def test_each_setting_of_launches_reaches_every_function(self):
+    def test_each_setting_of_launches_and_pages_reaches_every_function(self):
         given = {
             "RequireLaunch": "true",
             "ReturnUrl": "https://shop.example.com/done",
             "ReturnUrlPrefix": "https://shop.example.com/",
             "UnvouchedPerSecond": "3",
             "UnvouchedPerDay": "77",
+            "PlatformName": "一号店管家",
+            "PlatformLogo": "https://cdn.example.com/logo.png",
+            "SupportContact": "400-123-4567",
         }
         for function in Stack(**given).functions().values():
             variables = function["Environment"]["Variables"]
@@ -543,9 +546,13 @@ class State(unittest.TestCase):
             self.assertEqual(variables.get("RETURN_URL_PREFIX"), "https://shop.example.com/")
             self.assertEqual(variables.get("UNVOUCHED_PER_SECOND"), "3")
             self.assertEqual(variables.get("UNVOUCHED_PER_DAY"), "77")
+            self.assertEqual(variables.get("PLATFORM_NAME"), "一号店管家")
+            self.assertEqual(variables.get("PLATFORM_LOGO"), "https://cdn.example.com/logo.png")
+            self.assertEqual(variables.get("SUPPORT_CONTACT"), "400-123-4567")
         defaults = {name: str(TEMPLATE["Parameters"][name]["Default"]) for name in given}
         numbers = {"UnvouchedPerSecond": "2", "UnvouchedPerDay": "1000"}
-        self.assertEqual(defaults, {"RequireLaunch": "false", "ReturnUrl": "", "ReturnUrlPrefix": "", **numbers})
+        empty = dict.fromkeys(["ReturnUrl", "ReturnUrlPrefix", "PlatformName", "PlatformLogo", "SupportContact"], "")
+        self.assertEqual(defaults, {"RequireLaunch": "false", **empty, **numbers})
 
     def test_a_return_address_of_a_launch_is_below_an_https_address(self):
         pattern = TEMPLATE["Parameters"]["ReturnUrlPrefix"]["AllowedPattern"]

@@ -63,7 +63,7 @@ impl Budget {
         let waiting = deadline.within(WAIT_FOR_PUSH);
         let mut tries = 0;
         loop {
-            match app.exchange.look(authorization).await? {
+            match app.exchange.look(&authorization.code.digest(), authorization.binding).await? {
                 None | Some(Outcome::Pending) => {}
                 Some(outcome) => return Ok(outcome),
             }

@@ -1,33 +1,69 @@
 //! The page of a grant that is being completed. It reloads itself ever more rarely, and in the end no more.
 
-use lambda_http::Request;
+use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::COOKIE;
 
-use crate::id::sha256_hex;
-use crate::page::Page;
-use crate::visit::PageResponse;
+use crate::evidence::LaunchId;
+use crate::page::{Page, Waited};
+use crate::visit::{PageResponse, Reloading, parameter};
 
-/// After how many seconds the page reloads itself at first, and at most.
-const FIRST: u32 = 3;
-const LONGEST: u32 = 60;
+/// After how many seconds the page reloads itself, each time: for about two minutes, in which `refresh` runs twice.
+const PAUSES: [u32; 7] = [3, 5, 10, 15, 20, 30, 30];
 
-/// How often it reloads itself: for about ten minutes.
-const MOST: u32 = 16;
-
-/// The page for this visit. A cookie of ten minutes counts the reloads of this address.
-pub(super) fn page(request: &Request) -> PageResponse {
-    let name = format!("__Host-reloads-{}", &sha256_hex(request.uri().query().unwrap_or_default())[..16]);
-    let reloads = reloads(request, &name);
-    let reload_after = (reloads < MOST).then(|| (FIRST << (reloads / 2)).min(LONGEST));
-    let cookie = format!("{name}={}; Path=/; Max-Age=900; Secure; HttpOnly; SameSite=Lax", reloads + 1);
-    PageResponse::page(StatusCode::ACCEPTED, Page::Completing { reload_after }).with_set_cookie(cookie)
+/// Where the outcome of a code is looked at: at an address that has the launch and the code's digest, and not the code.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// The launch, where the visit names one.
+    pub(super) launch: Option<LaunchId>,
+    /// The digest of the code, where the visit has brought one.
+    pub(super) claim: Option<String>,
+    reloading: Reloading,
 }
 
-fn reloads(request: &Request, name: &str) -> u32 {
-    let headers = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(found, _)| *found == name).and_then(|(_, count)| count.parse().ok());
-    found.unwrap_or(0).min(MOST)
+impl Waiting {
+    /// The wait that the query of an address without a code asks for; none if it names nothing to wait for.
+    pub(super) fn read(query: &QueryMap) -> Option<Self> {
+        let launch = parameter(query, "launch").and_then(LaunchId::parse);
+        let claim = parameter(query, "claim").filter(|claim| is_digest(claim)).map(str::to_owned);
+        let names_any = launch.is_some() || claim.is_some();
+        names_any.then(|| {
+            let reloading = Reloading::read(address(launch.as_ref(), claim.as_deref()), query);
+            Self { launch, claim, reloading }
+        })
+    }
+
+    /// The wait for the outcome of a code that a visit has just brought.
+    pub(super) fn for_code(launch: Option<&LaunchId>, digest: &str) -> Self {
+        let reloading = Reloading { address: address(launch, Some(digest)), times: 0 };
+        Self { launch: launch.cloned(), claim: Some(digest.to_owned()), reloading }
+    }
+
+    /// The page of a grant that is being completed.
+    pub(super) fn page(&self) -> PageResponse {
+        let Reloading { address, times } = &self.reloading;
+        let going_on = PAUSES.get(*times).and_then(|seconds| self.reloading.after(*seconds, PAUSES.len()));
+        let waited = match (times, &going_on) {
+            (0, _) => Waited::NotYet,
+            (_, Some(_)) => Waited::ForAWhile,
+            (_, None) => Waited::TooLong,
+        };
+        let page = Page::Completing { address: address.clone(), waited };
+        PageResponse::page(StatusCode::ACCEPTED, page).going_on(going_on)
+    }
+
+    /// A page of a passing fault.
+    pub(super) fn later(&self, seconds: u32, page: Page) -> PageResponse {
+        PageResponse::later(seconds, page, Some(&self.reloading))
+    }
+}
+
+fn address(launch: Option<&LaunchId>, claim: Option<&str>) -> String {
+    let launch = launch.map(|launch| format!("launch={}", launch.as_str()));
+    let claim = claim.map(|claim| format!("claim={claim}"));
+    let query: Vec<String> = launch.into_iter().chain(claim).collect();
+    format!("callback?{}", query.join("&"))
+}
+
+fn is_digest(claim: &str) -> bool {
+    claim.len() == 64 && claim.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -20,6 +20,8 @@ pub(super) fn configuration(config: &Config) -> Check {
         format!("PUBLIC_BASE_URL {}", config.public_base_url.as_ref().map_or("not set".to_owned(), origin)),
         format!("RETURN_URL {}", config.return_url.as_ref().map_or("not set".to_owned(), origin)),
         format!("REQUIRE_LAUNCH {}", config.require_launch),
+        format!("PLATFORM_NAME {}", config.face.name.as_deref().unwrap_or("not set")),
+        format!("PLATFORM_LOGO {}", config.face.logo.as_ref().map_or("not set".to_owned(), origin)),
         format!(
             "REFRESH_MODE {}",
             match config.refresh_mode {

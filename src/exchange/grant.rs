@@ -46,6 +46,8 @@ impl Exchange {
         let account = Account {
             nick_name,
             permission_sets,
+            // Nearly every page of a grant reads the record.
+            head_img: None,
             has_tokens: grant.access_token.is_some() || grant.refresh_token.is_some(),
             authorizer_appid: grant.authorizer_appid,
         };

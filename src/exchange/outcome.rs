@@ -49,6 +49,8 @@ pub(crate) struct Account {
     pub nick_name: Option<String>,
     /// The permission sets granted, in ascending order.
     pub permission_sets: Vec<PermissionSet>,
+    /// The address of its picture, where it is known.
+    pub head_img: Option<String>,
     /// Whether WeChat gave tokens for it.
     pub has_tokens: bool,
 }
@@ -121,6 +123,7 @@ impl Account {
             authorizer_appid: appid.clone(),
             nick_name: record.profile.as_ref().and_then(|profile| profile.nick_name.clone()),
             permission_sets: record.permission_sets.clone(),
+            head_img: record.profile.as_ref().and_then(|profile| profile.head_img.clone()),
             has_tokens: record.access_token.is_some() || record.refresh_token.is_some(),
         }
     }

@@ -5,6 +5,8 @@
 pub(crate) enum Language {
     /// Simplified Chinese, the language of most merchants and the default.
     Chinese,
+    /// Traditional Chinese: of Taiwan, Hong Kong and Macau.
+    Traditional,
     /// English.
     English,
 }
@@ -12,35 +14,54 @@ pub(crate) enum Language {
 impl Language {
     /// Chooses by the value of an `Accept-Language` header (RFC 9110, section 12.5.4).
     ///
-    /// Any `zh` range asks for Chinese and any `en` range for English; `*` stands for whichever of the
-    /// two is not named. The higher weight wins, then the one named first, then Chinese. What cannot be
-    /// read is skipped, because a page in the other language is better than no page.
+    /// Any `zh` range asks for Chinese and any `en` range for English; `*` stands for whichever is not named. The higher
+    /// weight wins, then the one named first, then Simplified Chinese. What cannot be read is skipped, because a page in
+    /// another language is better than no page.
     pub(crate) fn negotiate(accept_language: Option<&str>) -> Self {
-        let mut chinese = None;
-        let mut english = None;
-        let mut rest = None;
+        let (mut simplified, mut traditional, mut english, mut rest) = (None, None, None, None);
         for (position, element) in accept_language.unwrap_or_default().split(',').enumerate() {
             let Some((range, weight)) = parse_element(element) else { continue };
-            let primary_subtag = range.split(['-', '_']).next().unwrap_or(range);
-            let asked = match primary_subtag {
-                "*" => &mut rest,
-                subtag if subtag.eq_ignore_ascii_case("zh") => &mut chinese,
-                subtag if subtag.eq_ignore_ascii_case("en") => &mut english,
-                _ => continue,
+            let asked = match Self::of_range(range) {
+                _ if range == "*" => &mut rest,
+                Some(Self::Chinese) => &mut simplified,
+                Some(Self::Traditional) => &mut traditional,
+                Some(Self::English) => &mut english,
+                None => continue,
             };
             *asked = (*asked).max(Some(Asked::new(weight, position)));
         }
 
+        // Whoever refuses Chinese refuses either, unless the other one is named.
+        let traditional = traditional.or(simplified.filter(|asked: &Asked| asked.weight < 0));
         // A language that is not named at all still ranks above one that is refused.
-        let chinese = chinese.or(rest).unwrap_or(Asked::NOT);
-        let english = english.or(rest).unwrap_or(Asked::NOT);
-        if english > chinese { Self::English } else { Self::Chinese }
+        let rank = |asked: Option<Asked>| asked.or(rest).unwrap_or(Asked::NOT);
+        let others = [(rank(english), Self::English), (rank(traditional), Self::Traditional)];
+        let first = (rank(simplified), Self::Chinese);
+        others.into_iter().fold(first, |best, other| if other.0 > best.0 { other } else { best }).1
+    }
+
+    /// The language of a range such as `zh-Hant-HK`. The script decides, or else the region.
+    fn of_range(range: &str) -> Option<Self> {
+        let mut subtags = range.split(['-', '_']).map(str::to_ascii_lowercase);
+        match subtags.next()?.as_str() {
+            "en" => Some(Self::English),
+            "zh" => {
+                let traditional = subtags.find_map(|subtag| match subtag.as_str() {
+                    "hant" | "tw" | "hk" | "mo" => Some(true),
+                    "hans" => Some(false),
+                    _ => None,
+                });
+                Some(if traditional == Some(true) { Self::Traditional } else { Self::Chinese })
+            }
+            _ => None,
+        }
     }
 
     /// The BCP 47 tag, for the `lang` attribute and the `Content-Language` header.
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::Chinese => "zh-CN",
+            Self::Traditional => "zh-Hant",
             Self::English => "en",
         }
     }
@@ -82,7 +103,7 @@ fn parse_element(element: &str) -> Option<(&str, f32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Language::{self, Chinese, English};
+    use super::Language::{self, Chinese, English, Traditional};
 
     #[track_caller]
     fn check(accept_language: &str, expected: Language) {
@@ -99,7 +120,7 @@ mod tests {
     fn what_browsers_send_is_understood() {
         check("zh-CN,zh;q=0.9,en;q=0.8", Chinese);
         check("zh-CN,zh-Hans;q=0.9", Chinese);
-        check("zh-Hant-TW", Chinese);
+        check("zh-Hant-TW", Traditional);
         check("zh_CN", Chinese);
         check("en-US,en;q=0.9,zh-CN;q=0.8", English);
         check("en", English);
@@ -111,8 +132,19 @@ mod tests {
     fn the_higher_weight_wins_whatever_the_order() {
         check("zh;q=0.3, en;q=0.7", English);
         check("en;q=0.3, zh;q=0.7", Chinese);
-        check("zh;q=0.1, en;q=0.2, zh-TW;q=0.9", Chinese);
+        check("zh;q=0.1, en;q=0.2, zh-TW;q=0.9", Traditional);
         check("zh;q=0.998,en;Q = 0.999", English);
+    }
+
+    #[test]
+    fn the_script_or_the_region_tells_which_chinese() {
+        for traditional in ["zh-TW", "zh-HK,zh;q=0.9,en;q=0.8", "zh-hant", "zh_MO", "zh-Hant-CN"] {
+            check(traditional, Traditional);
+        }
+        for simplified in ["zh-Hans-HK", "zh-SG", "zh-CN,zh-TW;q=0.9", "zh"] {
+            check(simplified, Chinese);
+        }
+        check("en-US,zh-TW;q=0.9", English);
     }
 
     #[test]

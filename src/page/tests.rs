@@ -1,10 +1,22 @@
-use super::Language::{Chinese, English};
+use super::Language::{Chinese, English, Traditional};
+use reqwest::Url;
+
+use super::account::printable;
 use super::*;
 
-const LANGUAGES: [Language; 2] = [Chinese, English];
-const SUPPORT_ID: &str = "8f5c0d9e-2a4b-4c1d-9b7e-3d2f1a0c6e58";
+const LANGUAGES: [Language; 3] = [Chinese, Traditional, English];
+const REFERENCE: &str = "8f5c0d9e";
 const LAUNCH_URL: &str = "https://auth.example.com/authorize";
-const RETURN_URL: &str = "https://app.example.com/done?authorizer_appid=wxf8b4f85f3a794e77&state=s1";
+const RETURN_URL: &str = "https://app.example.com/done?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586&tenant=4711";
+const OUTCOME: &str = "callback?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586";
+
+fn face() -> Face {
+    Face {
+        name: Some("一号店管家".into()),
+        logo: Some("https://cdn.example.com/logo.png".parse().expect("a URL")),
+        support_contact: Some("400-123-4567".into()),
+    }
+}
 
 fn sets(ids: &[i64]) -> Vec<PermissionSet> {
     ids.iter().map(|&id| PermissionSet { id, ..PermissionSet::default() }).collect()
@@ -14,54 +26,97 @@ fn complete() -> Complete {
     Complete {
         authorizer_appid: "wxf8b4f85f3a794e77".into(),
         nick_name: Some("一号咖啡".into()),
+        head_img: Some("http://wx.qlogo.cn/mmopen/abc/0".into()),
         permission_sets: sets(&[1, 18, 172]),
         has_tokens: true,
         return_url: Some(RETURN_URL.into()),
     }
 }
 
-fn launch() -> Launch {
-    Launch {
-        pc_url: "https://mp.weixin.qq.com/cgi-bin/componentloginpage?a=1&b=2".into(),
-        mobile_url: "https://open.weixin.qq.com/wxaopen/safe/bindcomponent?a=1&b=2#wechat_redirect".into(),
-        prefer_mobile: false,
-    }
+fn launch_url() -> Url {
+    format!("{LAUNCH_URL}?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586").parse().expect("a URL")
 }
 
-fn every_page() -> Vec<Page> {
-    vec![
-        Page::Launch(launch()),
-        Page::Launch(Launch { prefer_mobile: true, ..launch() }),
-        Page::Complete(complete()),
-        Page::Complete(Complete { has_tokens: false, ..complete() }),
-        Page::Complete(Complete {
-            nick_name: None,
-            permission_sets: Vec::new(),
-            return_url: None,
-            ..complete()
-        }),
-        Page::CompleteForOthers { return_url: Some(RETURN_URL.into()) },
-        Page::Completing { reload_after: Some(3) },
-        Page::Completing { reload_after: None },
-        Page::InvalidLink,
-        Page::StartAgain,
-        Page::Expired,
-        Page::Unmatched,
-        Page::Revoked,
-        Page::Unavailable,
-        Page::NotReady,
+const PC_URL: &str = "https://mp.weixin.qq.com/cgi-bin/componentloginpage?a=1&b=2";
+const MOBILE_URL: &str = "https://open.weixin.qq.com/wxaopen/safe/bindcomponent?a=1&b=2#wechat_redirect";
+
+/// The launch pages of the four visitors, by name.
+fn launches() -> [(&'static str, Launch); 4] {
+    let of = |way| Launch { auth_type: Some("3".into()), way };
+    [
+        ("launch-desktop", of(Way::Desktop { pc_url: PC_URL.into(), launch_url: launch_url() })),
+        ("launch-in-wechat", of(Way::InWeChat { mobile_url: MOBILE_URL.into() })),
+        ("launch-on-phone", of(Way::ThroughWeChat { launch_url: launch_url() })),
+        ("launch-anywhere", of(Way::Either { pc_url: PC_URL.into(), mobile_url: MOBILE_URL.into() })),
     ]
 }
 
+/// Every page by name, and how it goes on by itself.
+fn every_page() -> Vec<(&'static str, Page, Option<GoingOn>)> {
+    let going_on = |after, to: &str| {
+        Some(GoingOn { after, to: Some(to.into()), stop: Some(format!("{OUTCOME}&stay=1")) })
+    };
+    let completing = |waited| Page::Completing { address: OUTCOME.into(), waited };
+    let return_url = || Some(RETURN_URL.to_owned());
+    let others = vec![
+        ("complete", Page::Complete(complete()), going_on(5, RETURN_URL)),
+        ("complete-stays", Page::Complete(Complete { return_url: None, ..complete() }), None),
+        (
+            "complete-many",
+            Page::Complete(Complete { permission_sets: sets(&(1..=30).collect::<Vec<_>>()), ..complete() }),
+            going_on(5, RETURN_URL),
+        ),
+        (
+            "complete-without-tokens",
+            Page::Complete(Complete { has_tokens: false, permission_sets: Vec::new(), ..complete() }),
+            None,
+        ),
+        (
+            "complete-unnamed",
+            Page::Complete(Complete {
+                nick_name: None,
+                head_img: None,
+                permission_sets: Vec::new(),
+                return_url: None,
+                ..complete()
+            }),
+            None,
+        ),
+        (
+            "complete-for-others",
+            Page::CompleteForOthers { return_url: return_url() },
+            going_on(5, RETURN_URL),
+        ),
+        ("completing", completing(Waited::NotYet), going_on(3, OUTCOME)),
+        ("completing-for-a-while", completing(Waited::ForAWhile), going_on(20, OUTCOME)),
+        ("completing-too-long", completing(Waited::TooLong), None),
+        ("invalid-link", Page::InvalidLink, None),
+        ("start-again", Page::StartAgain { return_url: return_url() }, None),
+        ("start-again-anywhere", Page::StartAgain { return_url: None }, None),
+        ("expired", Page::Expired, None),
+        ("unmatched", Page::Unmatched { return_url: return_url() }, None),
+        ("revoked", Page::Revoked, None),
+        ("unavailable", Page::Unavailable, going_on(60, OUTCOME)),
+        ("not-ready", Page::NotReady, Some(GoingOn { after: 600, to: None, stop: None })),
+    ];
+    let launches = launches().map(|(name, launch)| (name, Page::Launch(launch), None));
+    launches.into_iter().chain(others).collect()
+}
+
+fn render_with(page: &Page, language: Language, face: &Face, going_on: Option<&GoingOn>) -> String {
+    let (visitor, reference) = (Visitor::WeChat, REFERENCE);
+    page.render(&Frame { language, visitor, face, reference, launch_url: Some(LAUNCH_URL), going_on })
+}
+
 fn render(page: &Page, language: Language) -> String {
-    page.render(&Frame { language, support_id: SUPPORT_ID, launch_url: Some(LAUNCH_URL) })
+    render_with(page, language, &face(), None)
 }
 
 #[track_caller]
 fn check_every_page(what: &str, holds: impl Fn(&Page, Language, &str) -> bool) {
-    for page in every_page() {
+    for (_, page, going_on) in every_page() {
         for language in LANGUAGES {
-            let html = render(&page, language);
+            let html = render_with(&page, language, &face(), going_on.as_ref());
             assert!(holds(&page, language, &html), "{what}: {page:?} in {language:?}:\n{html}");
         }
     }
@@ -87,7 +142,9 @@ fn every_page_is_a_document_that_a_phone_and_a_screen_reader_can_read() {
     });
     check_every_page("one heading, also the title", |_, _, html| {
         let heading = between(html, "<h1 tabindex=\"-1\">", "</h1>");
-        heading.len() == 1 && !heading[0].is_empty() && heading == between(html, "<title>", "</title>")
+        heading.len() == 1
+            && !heading[0].is_empty()
+            && between(html, "<title>", "</title>") == [format!("{} - 一号店管家", heading[0])]
     });
     check_every_page("dark scheme", |_, _, html| {
         html.contains("<meta name=\"color-scheme\" content=\"light dark\">")
@@ -99,30 +156,65 @@ fn every_page_is_a_document_that_a_phone_and_a_screen_reader_can_read() {
 }
 
 #[test]
-fn every_page_has_the_support_id() {
-    check_every_page("support id", |_, language, html| {
+fn every_page_has_its_reference() {
+    check_every_page("reference", |_, language, html| {
         let label = match language {
-            Chinese => "支持编号",
-            English => "Support ID",
+            Chinese => "编号",
+            Traditional => "編號",
+            English => "Reference",
         };
-        html.contains(&format!("{label} <code>{SUPPORT_ID}</code>"))
+        html.contains(&format!("{label} <code>{REFERENCE}</code>"))
     });
 }
 
 #[test]
+fn every_page_shows_the_platforms_face() {
+    check_every_page("name in title, head, lead, foot and preview", |_, _, html| {
+        let [before, after] = html.split("<main>").collect::<Vec<_>>()[..] else { return false };
+        let (main, foot) = after.split_once("<footer>").expect("a footer");
+        let lead = main.split_once("class=\"lead\"").and_then(|(_, rest)| rest.split_once("</p>"));
+        let lead = lead.map(|(lead, _)| lead.replace("<span>", "").replace("</span>", ""));
+        let description = between(before, "property=\"og:description\" content=\"", "\"");
+        before.contains("<p class=\"platform\">一号店管家</p>")
+            && before.contains("property=\"og:site_name\" content=\"一号店管家\"")
+            && before.contains("property=\"og:image\" content=\"https://cdn.example.com/logo.png\"")
+            && lead.is_some_and(|lead| lead.contains("一号店管家") && lead.contains(description[0]))
+            && foot.contains("<p class=\"platform\">一号店管家</p>")
+            && foot.contains("<bdi>400-123-4567</bdi>")
+    });
+    for (_, page, _) in every_page() {
+        for language in LANGUAGES {
+            let html = render_with(&page, language, &Face::default(), None);
+            assert!(!html.contains(['{', '}']) || !html.contains("latform}"), "{html}");
+            assert!(!html.contains("class=\"logo\"") && !html.contains("og:image"), "{html}");
+        }
+    }
+    let html = render_with(&Page::Complete(complete()), English, &Face::default(), None);
+    assert!(html.contains("The platform can now work") && html.contains("Back to the platform"), "{html}");
+    let face = Face { support_contact: Some("https://help.example.com/wechat".into()), ..face() };
+    let html = render_with(&Page::Expired, English, &face, None);
+    assert!(html.contains("<a href=\"https://help.example.com/wechat\">"), "{html}");
+}
+
+#[test]
 fn every_page_stays_within_the_policy() {
+    let handles = |tag: &str| {
+        let names =
+            tag.split(" on").skip(1).map(|rest| rest.split(['=', ' ', '"']).next().unwrap_or_default());
+        names.into_iter().any(|name| !name.is_empty() && tag.contains(&format!(" on{name}=")))
+    };
     check_every_page("no script, form or style attribute", |_, _, html| {
-        !["<script", "javascript:", " on", "<form", "<base", " style="]
+        !["<script", "javascript:", "<form", "<base", " style="]
             .iter()
-            .any(|forbidden| between(html, "<", ">").iter().any(|tag| format!("<{tag}").contains(forbidden)))
+            .any(|forbidden| html.contains(forbidden))
+            && !between(html, "<", ">").into_iter().any(handles)
     });
-    check_every_page("nothing loaded", |_, _, html| {
-        !["src=", "srcset=", "<link", "<img", "<iframe", "<object", "@import", "url("]
-            .iter()
-            .any(|loads| html.contains(loads))
-    });
-    check_every_page("addresses only where a click leads", |_, _, html| {
-        html.matches("https://").count() == links(html).iter().filter(|href| !href.is_empty()).count()
+    check_every_page("two pictures and nothing else loaded", |_, _, html| {
+        let pictures = ["https://cdn.example.com/logo.png", "https://wx.qlogo.cn/mmopen/abc/0"];
+        between(html, "src=\"", "\"").iter().all(|source| pictures.contains(source))
+            && !["srcset=", "<link", "<iframe", "<object", "@import", "url("]
+                .iter()
+                .any(|loads| html.contains(loads))
     });
 }
 
@@ -140,25 +232,133 @@ fn the_policy_names_the_hash_of_the_stylesheet_that_pages_carry() {
 }
 
 #[test]
-fn each_language_is_free_of_the_other() {
-    let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
-    for mut page in every_page() {
-        if let Page::Complete(complete) = &mut page {
-            complete.nick_name = None;
-        }
-        assert!(!render(&page, English).contains(is_chinese), "{page:?}");
-        for sentence in between(&render(&page, Chinese), "<p class=\"lead\">", "</p>") {
-            assert!(sentence.contains(is_chinese), "{page:?}");
-        }
+fn the_policy_names_the_hosts_of_the_pictures_that_the_page_has() {
+    #[track_caller]
+    fn check(page: &Page, face: &Face, expected: &str) {
+        let policy = page.policy(face);
+        assert_eq!(policy.strip_prefix(content_security_policy()), Some(expected), "{policy}");
+    }
+
+    let account = Page::Complete(complete());
+    check(&Page::Expired, &Face::default(), "");
+    check(&Page::Expired, &face(), "; img-src https://cdn.example.com");
+    check(&account, &Face::default(), "; img-src https://wx.qlogo.cn");
+    check(&account, &face(), "; img-src https://cdn.example.com https://wx.qlogo.cn");
+}
+
+#[test]
+fn an_accounts_picture_comes_from_wechats_host_over_tls_or_not_at_all() {
+    #[track_caller]
+    fn check(head_img: &str, expected: Option<&str>) {
+        let page = Page::Complete(Complete { head_img: Some(head_img.into()), ..complete() });
+        assert_eq!(page.picture().as_deref(), expected, "{head_img}");
+        assert_eq!(render(&page, Chinese).contains("class=\"picture\""), expected.is_some());
+    }
+
+    check("http://wx.qlogo.cn/mmopen/abc/0", Some("https://wx.qlogo.cn/mmopen/abc/0"));
+    check("https://wx.qlogo.cn/mmopen/abc/0", Some("https://wx.qlogo.cn/mmopen/abc/0"));
+    for other in [
+        "https://wx.qlogo.cn.example.com/a",
+        "https://user@wx.qlogo.cn/a",
+        "https://wx.qlogo.cn:8443/a",
+        "ftp://wx.qlogo.cn/a",
+        "//wx.qlogo.cn/a",
+        "javascript:alert(1)",
+        "",
+    ] {
+        check(other, None);
     }
 }
 
 #[test]
-fn only_the_page_of_an_unfinished_grant_reloads_itself() {
-    check_every_page("refresh", |page, _, html| {
-        html.contains("<meta http-equiv=\"refresh\" content=\"3\">")
-            == (*page == Page::Completing { reload_after: Some(3) })
+fn each_language_is_free_of_the_others() {
+    let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    // Taiwan's character set has no character that is Simplified only.
+    let is_simplified = |c: char| is_chinese(c) && encoding_rs::BIG5.encode(&c.to_string()).2;
+    for (name, mut page, going_on) in every_page() {
+        if let Page::Complete(complete) = &mut page {
+            complete.nick_name = None;
+        }
+        let render = |language| render_with(&page, language, &Face::default(), going_on.as_ref());
+        assert!(!render(English).contains(is_chinese), "{name}");
+        let traditional = render(Traditional);
+        let missing: String = traditional.chars().filter(|&c| is_simplified(c)).collect();
+        assert_eq!(missing, "", "{name}: their traditional forms are missing in src/page/traditional.rs");
+        assert!(traditional.contains('權'), "{name}");
+        let chinese = render(Chinese);
+        assert!(chinese.contains('权'), "{name}");
+        // How the permission sets are called is not said here.
+        let (own, _) = chinese.split_once("<details").unwrap_or((&chinese, ""));
+        assert!(!own.contains("帐号"), "{name}");
+    }
+    for id in 1..200 {
+        let Some(name) = crate::wechat::permission_name(id).map(|name| name.chinese) else { continue };
+        let missing: String = traditional::of(name).chars().filter(|&c| is_simplified(c)).collect();
+        assert_eq!(missing, "", "{name}: their traditional forms are missing in src/page/traditional.rs");
+    }
+}
+
+#[test]
+fn what_a_page_does_by_itself_is_announced_and_can_be_stopped() {
+    let pages = every_page();
+    let of = |wanted: &str, language| {
+        let (_, page, going_on) = pages.iter().find(|(name, ..)| *name == wanted).expect("a page");
+        render_with(page, language, &face(), going_on.as_ref())
+    };
+    let stop = format!("<a href=\"{}&#38;stay=1\">", OUTCOME.replace('&', "&#38;"));
+    for (name, chinese, english) in [
+        ("complete", "5 秒后自动返回一号店管家。", "You go back to 一号店管家 in 5 seconds."),
+        ("completing", "本页会自动更新。", "This page updates itself."),
+        ("unavailable", "本页将在 1 分钟后自动刷新。", "This page reloads itself in 1 min."),
+    ] {
+        for (language, said) in [(Chinese, chinese), (English, english)] {
+            let html = of(name, language);
+            assert!(html.contains(said) && html.contains(&stop), "{name}: {html}");
+        }
+    }
+    assert!(of("not-ready", English).contains("in 10 min.") && !of("not-ready", English).contains("&stay=1"));
+    assert!(!of("complete-stays", Chinese).contains("自动"));
+    check_every_page("an element that reloads", |_, _, html| !html.contains("http-equiv"));
+}
+
+#[test]
+fn a_grant_that_is_being_completed_is_announced_to_a_screen_reader_once() {
+    check_every_page("status", |page, _, html| {
+        html.contains("role=\"status\"") == matches!(page, Page::Completing { waited: Waited::NotYet, .. })
     });
+}
+
+#[test]
+fn a_confirmation_that_leads_nowhere_says_how_to_leave_it() {
+    let page = Page::CompleteForOthers { return_url: None };
+    let face = Face::default();
+    let said = |visitor| {
+        let (reference, launch_url) = (REFERENCE, None);
+        page.render(&Frame { language: Chinese, visitor, face: &face, reference, launch_url, going_on: None })
+    };
+    assert!(
+        said(Visitor::WeChat)
+            .contains("<span>点击左上角的「×」关闭本页，</span><span>即可回到微信聊天。</span>")
+    );
+    assert!(said(Visitor::Desktop).contains("您可以关闭本页了。"));
+}
+
+#[test]
+fn the_next_step_comes_before_all_else_and_many_permission_sets_are_folded() {
+    for (count, folded) in [(1, false), (8, false), (9, true), (30, true)] {
+        let html = render(
+            &Page::Complete(Complete {
+                permission_sets: sets(&(1..=count).collect::<Vec<_>>()),
+                ..complete()
+            }),
+            Chinese,
+        );
+        assert_eq!(html.contains("<details>"), folded, "{count}");
+        assert!(html.contains(&format!("<span class=\"count\">{count}</span>")), "{html}");
+        let place = |what: &str| html.find(what).expect("it is there");
+        assert!(place("class=\"lead\"") < place("class=\"links\""));
+        assert!(place("class=\"links\"") < place("class=\"account\""));
+    }
 }
 
 #[test]
@@ -169,6 +369,7 @@ fn the_confirmation_names_the_account_and_what_it_granted() {
     assert!(html.contains("<li>Message management</li>"), "{html}");
     assert!(html.contains("<li>Mini Program development and data analysis</li>"), "{html}");
     assert_eq!(links(&html), [RETURN_URL]);
+    assert!(html.contains("src=\"https://wx.qlogo.cn/mmopen/abc/0\" alt=\"\""), "{html}");
 
     let html = render(&Page::Complete(complete()), Chinese);
     assert!(html.contains("<li>消息管理</li>"), "{html}");
@@ -205,13 +406,21 @@ fn foreign_text_is_escaped() {
     let html = Page::Complete(Complete {
         authorizer_appid: ATTACK.into(),
         nick_name: Some(ATTACK.into()),
+        head_img: Some(format!("https://wx.qlogo.cn/{ATTACK}")),
         return_url: Some(ATTACK.into()),
         ..complete()
     })
-    .render(&Frame { language: Chinese, support_id: ATTACK, launch_url: Some(ATTACK) });
+    .render(&Frame {
+        language: Chinese,
+        visitor: Visitor::Desktop,
+        face: &Face { name: Some(ATTACK.into()), support_contact: Some(ATTACK.into()), logo: None },
+        reference: ATTACK,
+        launch_url: Some(ATTACK),
+        going_on: Some(&GoingOn { after: 5, to: None, stop: Some(ATTACK.into()) }),
+    });
 
     assert!(!html.contains("<script") && !html.contains("<b ") && !html.contains("\"'>"), "{html}");
-    assert_eq!(html.matches("&#60;script&#62;").count(), 4, "{html}");
+    assert!(html.matches("&#60;script&#62;").count() >= 9, "{html}");
 }
 
 #[test]
@@ -232,20 +441,39 @@ fn a_name_is_one_printable_line() {
 }
 
 #[test]
-fn the_launch_page_leads_to_wechat_with_an_origin_referer() {
-    for prefer_mobile in [false, true] {
-        let launch = Launch { prefer_mobile, ..launch() };
+fn each_visitor_has_a_launch_page_that_leads_to_wechat() {
+    let own = launch_url().to_string();
+    let expected = [vec![PC_URL], vec![MOBILE_URL], vec![&*own], vec![PC_URL, MOBILE_URL]];
+    for ((name, launch), expected) in launches().into_iter().zip(expected) {
         let html = render(&Page::Launch(launch.clone()), Chinese);
-        let expected = match prefer_mobile {
-            false => [&launch.pc_url, &launch.mobile_url],
-            true => [&launch.mobile_url, &launch.pc_url],
-        };
-        assert_eq!(links(&html).iter().collect::<Vec<_>>(), expected);
-        assert_eq!(html.matches("referrerpolicy=\"origin\"").count(), 2);
+        assert_eq!(links(&html), expected, "{name}");
+        let to_wechat = expected.iter().filter(|link| link.contains("weixin")).count();
+        assert_eq!(html.matches("referrerpolicy=\"origin\"").count(), to_wechat, "{name}");
+        assert_eq!(html.contains("<figure>"), name == "launch-desktop", "a code to scan: {name}");
+        assert_eq!(html.contains("class=\"button"), name != "launch-on-phone", "a button: {name}");
+        assert_eq!(html.contains("请在微信中打开"), name == "launch-on-phone", "{name}");
     }
     check_every_page("no other page sends a Referer", |page, _, html| {
-        matches!(page, Page::Launch(_)) || !html.contains("referrerpolicy")
+        matches!(page, Page::Launch(_)) || !html.contains("referrerpolicy=\"origin\"")
     });
+}
+
+#[test]
+fn the_launch_page_names_what_is_authorized() {
+    for (auth_type, heading) in [
+        (Some("1"), "授权公众号"),
+        (Some("2"), "授权小程序"),
+        (Some("3"), "授权公众号或小程序"),
+        (Some("4"), "授权小程序推客账号"),
+        (Some("5"), "授权视频号"),
+        (Some("6"), "授权账号"),
+        (Some("8"), "授权带货助手账号"),
+        (None, "授权账号"),
+    ] {
+        let launch = Launch { auth_type: auth_type.map(str::to_owned), ..launches()[1].1.clone() };
+        let html = render(&Page::Launch(launch), Chinese);
+        assert!(html.contains(&format!(">{heading}</h1>")), "{auth_type:?}: {html}");
+    }
 }
 
 #[test]
@@ -259,17 +487,38 @@ fn a_failure_offers_the_next_step() {
     check(Page::Expired, &[LAUNCH_URL]);
     check(Page::Revoked, &[LAUNCH_URL]);
     // A launch that starts here would be refused again.
-    check(Page::StartAgain, &[]);
+    check(Page::StartAgain { return_url: None }, &[]);
+    check(Page::StartAgain { return_url: Some(RETURN_URL.into()) }, &[RETURN_URL]);
+    check(Page::Unmatched { return_url: Some(RETURN_URL.into()) }, &[RETURN_URL, LAUNCH_URL]);
     // The empty address is the page itself, with the code in it.
     check(Page::Unavailable, &[""]);
     check(Page::NotReady, &[""]);
-    check(Page::Completing { reload_after: Some(3) }, &[]);
+    check(Page::Completing { address: OUTCOME.into(), waited: Waited::NotYet }, &[OUTCOME]);
 }
 
 #[test]
 fn without_a_launch_page_no_button_offers_one() {
-    let frame = Frame { language: English, support_id: SUPPORT_ID, launch_url: None };
+    let (face, language, visitor) = (Face::default(), English, Visitor::Desktop);
+    let frame =
+        Frame { language, visitor, face: &face, reference: REFERENCE, launch_url: None, going_on: None };
     for page in [Page::InvalidLink, Page::Expired, Page::Revoked] {
         assert_eq!(links(&page.render(&frame)), [""; 0], "{page:?}");
+    }
+}
+
+/// For `e2e/browser`, which opens each of them in a browser.
+#[test]
+fn every_page_is_small_and_is_written_to_be_looked_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pages");
+    // Without what another version has written.
+    std::fs::remove_dir_all(folder).ok();
+    std::fs::create_dir_all(folder).expect("a folder");
+    for (name, page, going_on) in every_page() {
+        for language in LANGUAGES {
+            let html = render_with(&page, language, &face(), going_on.as_ref());
+            assert!(html.len() < 20_000, "{name}: {} bytes", html.len());
+            let file = format!("{folder}/{name}.{}.html", language.tag());
+            std::fs::write(file, html).expect("it is written");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Rejection}
 use crate::evidence::{Binding, Bound, Evidence, MadeBy, State};
 use crate::lease::Lease;
 use crate::time::Timestamp;
-use crate::wechat::{Appid, AuthorizationCode, Errcode};
+use crate::wechat::{Appid, Errcode};
 
 /// How long a claim is kept: a code lives an hour at most, a page may be reloaded for days.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -78,10 +78,10 @@ impl Store {
     /// What is known of a code, without claiming it; none if nobody has claimed it yet, or anybody may.
     pub(crate) async fn claim_of(
         &self,
-        code: &AuthorizationCode,
+        digest: &str,
         now: Timestamp,
     ) -> Result<Option<ClaimState>, StoreError> {
-        let item = self.item("read a claim", self.claim_key(&code.digest())).await?;
+        let item = self.item("read a claim", self.claim_key(digest)).await?;
         let Some(item) = item else { return Ok(None) };
         let is_held = timestamp(&item, LEASE_UNTIL).is_some_and(|until| until > now);
         let state = found(&item);

@@ -64,14 +64,14 @@ pub(crate) struct Launch {
     pub bound: Option<Bound>,
     /// The digest of the cookie that may see the account.
     pub viewer: Option<String>,
-    has_codes: bool,
+    codes: Vec<String>,
     cookies: Vec<String>,
 }
 
 impl Launch {
     fn read(digest: &str, item: &Item) -> Option<Self> {
         let code = text(item, PRE_AUTH_CODE).map(PreAuthCode::new);
-        let cookies = item.get(COOKIES).and_then(|value| value.as_ss().ok()).cloned();
+        let digests = |name| item.get(name).and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default();
         Some(Self {
             digest: digest.to_owned(),
             made_by: MadeBy::read(text(item, MADE_BY)),
@@ -87,8 +87,8 @@ impl Launch {
             authorizer_appid: appid(item, AUTHORIZER_APPID),
             bound: Bound::read(text(item, BOUND)),
             viewer: text(item, VIEWER).map(str::to_owned),
-            has_codes: item.contains_key(CODES),
-            cookies: cookies.unwrap_or_default(),
+            codes: digests(CODES),
+            cookies: digests(COOKIES),
         })
     }
 
@@ -99,7 +99,12 @@ impl Launch {
 
     /// Whether a redirect has come back to it.
     pub(crate) fn has_codes(&self) -> bool {
-        self.has_codes
+        !self.codes.is_empty()
+    }
+
+    /// Whether the launch vouches for the code with this digest, which a redirect brought.
+    pub(crate) fn has_code(&self, digest: &str) -> bool {
+        self.codes.iter().any(|code| code == digest)
     }
 
     /// Whether this cookie is of a browser that opened its page.

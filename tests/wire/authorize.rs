@@ -5,6 +5,9 @@ use sandbox::{Answer, Fault, HttpRequest};
 use crate::scene::Scene;
 
 const IPHONE_IN_WECHAT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.50";
+const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1";
+const CHROME_ON_WINDOWS: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/124 Safari/537.36";
 const WECHAT_ON_WINDOWS: &str =
     "Mozilla/5.0 (Windows NT 10.0; WOW64) AppleWebKit/537.36 Chrome/116 MicroMessenger/7.0.20 WindowsWechat";
 
@@ -47,16 +50,51 @@ async fn the_launch_page_links_to_both_forms_of_the_consent_page() {
 }
 
 #[tokio::test]
-async fn inside_wechat_on_a_phone_the_mobile_form_comes_first() {
+async fn each_visitor_has_the_links_that_work_there() {
+    const PC: &str = "/cgi-bin/componentloginpage";
+    const MOBILE: &str = "/wxaopen/safe/bindcomponent";
     let scene = Scene::new().await;
-    for (agent, first) in [
-        (IPHONE_IN_WECHAT, "/wxaopen/safe/bindcomponent"),
-        (WECHAT_ON_WINDOWS, "/cgi-bin/componentloginpage"),
+    for (agent, expected) in [
+        (CHROME_ON_WINDOWS, &[PC][..]),
+        (WECHAT_ON_WINDOWS, &[PC]),
+        (IPHONE_IN_WECHAT, &[MOBILE]),
+        (IPHONE, &[]),
+        ("curl/8.5.0", &[PC, MOBILE]),
     ] {
-        let request = HttpRequest::get("/authorize").header("user-agent", agent);
+        let request = HttpRequest::get("/authorize?auth_type=1").header("user-agent", agent);
         let answer = scene.request(&scene.authorize(), request).await;
-        assert_eq!(links(&answer)[0].path(), first, "{agent}");
+        assert!(answer.status == 200 && answer.body.contains("授权公众号<"), "{}", answer.body);
+        let links = links(&answer);
+        assert_eq!(links.iter().map(reqwest::Url::path).collect::<Vec<_>>(), expected, "{agent}");
+        let (has_code, has_copy) =
+            (answer.body.contains("<figure>"), answer.body.contains("class=\"copied\""));
+        assert_eq!((has_code, has_copy), (expected == [PC], expected.is_empty()), "{agent}");
+        assert_eq!(answer.header("referrer-policy"), "origin");
     }
+}
+
+#[tokio::test]
+async fn outside_wechat_a_phone_gets_the_link_to_this_very_page_and_costs_nothing() {
+    let scene = Scene::new().await;
+    let launch = scene.launch().await;
+    let id = launch["launch_id"].as_str().expect("an id");
+    let minted = scene.wechat.requests().len();
+    let query = format!("state=tenant-7&auth_type=2&biz_appid={}&category_id_list=1%7C15", scene.appid);
+    for query in [&format!("launch={id}"), &query] {
+        let request =
+            HttpRequest::get(&format!("/authorize?{query}&utm=x&reloads=2")).header("user-agent", IPHONE);
+        let answer = scene.request(&scene.authorize(), request).await;
+        let link = format!("https://platform.example.com/authorize?{}", query.replace('&', "&#38;"));
+        assert!(answer.body.contains(&format!("<a href=\"{link}\">{link}</a>")), "{}", answer.body);
+        assert!(answer.cookies.is_empty());
+    }
+    assert_eq!(scene.wechat.requests().len(), minted);
+    let request =
+        HttpRequest::get(&format!("/authorize?launch={}", "0".repeat(32))).header("user-agent", IPHONE);
+    assert_eq!(scene.request(&scene.authorize(), request).await.status, 403);
+    let required = scene.with("REQUIRE_LAUNCH", "true");
+    let request = HttpRequest::get("/authorize?state=tenant-7").header("user-agent", IPHONE);
+    assert_eq!(scene.request(&required.authorize(), request).await.status, 403);
 }
 
 #[tokio::test]
@@ -124,6 +162,7 @@ async fn each_failure_has_its_page_and_its_line_in_the_log() {
         scene.wechat.on("api_create_preauthcode").always(fault.clone());
         let answer = scene.visit(&scene.authorize(), "/authorize").await;
         assert_eq!((answer.status, answer.header("retry-after")), (status, retry_after), "{fault:?}");
+        assert_eq!(answer.header("refresh"), format!("{retry_after}; url=authorize?reloads=1"));
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
     }
 }

@@ -367,29 +367,3 @@ async fn one_browser_costs_one_pre_auth_code_in_ten_minutes() {
     scene.visit(&authorize, &format!("/authorize?launch={}", id(&launch))).await;
     assert_eq!(minted(), before + 1);
 }
-
-#[tokio::test]
-async fn a_page_that_waits_reloads_ever_more_rarely_and_ends() {
-    let scene = Scene::new().await;
-    let launch = scene.launch().await;
-    scene.wechat.on("api_query_auth").always(Fault::errcode(-1));
-    let (browser, callback) = (Browser::new(), scene.callback());
-    let back = of_launch(&scene.consent(), &launch);
-    // The page of the launch itself is looked at, so that no reload asks WeChat.
-    assert_eq!(browser.visit(&callback, &back).await.status, 202);
-    let address = format!("/callback?launch={}", id(&launch));
-    let mut pauses = Vec::new();
-    for _ in 0..40 {
-        let page = browser.visit(&callback, &address).await;
-        assert_eq!(page.status, 202);
-        let Some((_, rest)) = page.body.split_once("http-equiv=\"refresh\" content=\"") else {
-            assert!(page.body.contains("仍在完成授权") && page.body.contains("href=\"\""), "{}", page.body);
-            break;
-        };
-        pauses.push(rest.split_once('"').expect("an end").0.parse::<u32>().expect("seconds"));
-    }
-    assert_eq!(pauses[..4], [3, 3, 6, 6]);
-    assert!(pauses.is_sorted() && pauses.last() == Some(&60), "{pauses:?}");
-    let sum: u32 = pauses.iter().sum();
-    assert!((400..900).contains(&sum), "{sum} seconds");
-}

@@ -12,6 +12,7 @@ mod gateway;
 mod launch;
 mod messages;
 mod odd;
+mod page;
 mod pending;
 mod race;
 mod reconcile;

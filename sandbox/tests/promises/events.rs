@@ -10,11 +10,12 @@ use serde_json::{Map, Value};
 
 /// Every file: the status of the answer, with that of the address to which it redirects, or `ok` or the type of the error, and a phrase of the body.
 const ANSWERS: &[(&str, &str, &str)] = &[
-    ("authorize.json", "200", "改在手机微信中授权"),
+    ("authorize.json", "200", "也可以用手机微信扫一扫"),
     ("authorize-head.json", "200", ""),
-    ("authorize-in-wechat.json", "200", "改在电脑上扫码授权"),
-    ("authorize-launch.json", "200", "改在手机微信中授权"),
+    ("authorize-in-wechat.json", "200", "前往微信授权"),
+    ("authorize-launch.json", "200", "也可以用手机微信扫一扫"),
     ("authorize-malformed-state.json", "400", "链接无效"),
+    ("authorize-outside-wechat.json", "200", "长按下面的链接"),
     ("authorize-prefetch.json", "204", ""),
     ("callback.json", "303 200", "沙箱咖啡馆"),
     ("callback-busy.json", "202", "正在完成授权"),
