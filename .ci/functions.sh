@@ -21,14 +21,21 @@ step() {
     printf -- '-- %s: %d s\n' "$heading" $((SECONDS - started))
 }
 
+# The browser that the machine has.
+find_browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
 # install_programs NAME…: those that the machine lacks, with Debian's packages. `cc` is for the cryptography, `venv` for
-# the tools in Python.
+# the tools in Python, `cjk` is a font for Chinese.
 install_programs() {
     local name missing=()
     for name; do
         case $name in
             cc) command -v cc >/dev/null || missing+=(gcc libc6-dev) ;;
             venv) python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv) ;;
+            chromium) find_browser >/dev/null || missing+=(chromium) ;;
+            cjk) [[ $(fc-list :lang=zh 2>/dev/null) ]] || missing+=(fontconfig fonts-noto-cjk) ;;
             npm) command -v npm >/dev/null || missing+=(nodejs npm) ;;
             *) command -v "$name" >/dev/null || missing+=("$name") ;;
         esac

@@ -108,7 +108,7 @@ fn agree(part: &Part, form: &str) -> Result<Agreed, Refused> {
     let chosen = fields().find(|(name, _)| name == "account").map(|(_, appid)| appid.into_owned());
     let choice = choices(&consent, &ledger).into_iter().find(|choice| Some(&choice.appid) == chosen.as_ref());
     let Choice { appid, .. } =
-        choice.ok_or_else(|| Refused::new("请选择要授权的帐号", "Choose one of the accounts."))?;
+        choice.ok_or_else(|| Refused::new("请选择要授权的账号", "Choose one of the accounts."))?;
     let granted: Vec<i64> = fields()
         .filter(|(name, _)| name == "set")
         .filter_map(|(_, id)| id.parse().ok())
