@@ -1,4 +1,4 @@
-# The stack that logs, doctor, reconcile, import and rotate-secret are about.
+# The stack that the recipes below `logs` are about.
 export STACK := env("STACK", "wechat-authorizer")
 
 set positional-arguments
@@ -57,6 +57,14 @@ reconcile *ARGS:
 # Takes over every account of a platform that another system served.
 import *ARGS:
     @python3 ops/stack.py import {{ ARGS }}
+
+# Looks, before a first deployment, whether the account has what it needs; changes nothing.
+preflight *ARGS:
+    @python3 ops/preflight.py {{ ARGS }}
+
+# Lists what failed or deleted stacks of this name have left behind; `just leftovers --remove` removes it.
+leftovers *ARGS:
+    @python3 ops/stack.py leftovers {{ ARGS }}
 
 # Puts AppSecret, 消息校验Token and 消息加解密Key, asked for without showing them or read from a JSON file.
 rotate-secret *ARGS:

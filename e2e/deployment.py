@@ -524,8 +524,33 @@ def delete(stack):
                f"{table.removesuffix('Name')} is retained, protected, and has its items")
     key = stack.client("kms").describe_key(KeyId=stack.outputs["TablesKeyArn"])["KeyMetadata"]
     expect(key["KeyState"] == "Enabled", "the key is retained", key["KeyState"])
+    said = stack.just("leftovers", "--remove", "--yes")
+    expect("kept, because of items in AuthorizersTable and PlatformTable" in said and stack.items("AuthorizersTableName"),
+           "just leftovers removes nothing of a stack whose tables have items", said)
     expect("component_appsecret" in stack.secret() and "replace-me" not in stack.secret().values(),
            "the secret is retained as it was put")
+
+
+def sweep(stack):
+    """What a first deployment that failed leaves: empty tables, and a secret that nobody has put."""
+    for output in ("AuthorizersTableName", "PlatformTableName"):
+        table = stack.table(output)
+        keys = [attribute["AttributeName"] for attribute in table.key_schema]
+        for item in stack.items(output):
+            table.delete_item(Key={name: item[name] for name in keys})
+    placeholder = dict.fromkeys(("component_appsecret", "token", "encoding_aes_key"), "replace-me")
+    stack.client("secretsmanager").put_secret_value(
+        SecretId=stack.outputs["ComponentSecretArn"], SecretString=json.dumps(placeholder))
+    said = stack.just("leftovers")
+    tables = [stack.outputs["AuthorizersTableName"], stack.outputs["PlatformTableName"]]
+    there = stack.client("dynamodb").list_tables()["TableNames"]
+    expect(all(table in said and table in there for table in tables), "just leftovers lists empty tables, and removes none")
+    stack.just("leftovers", "--remove", "--yes")
+    there = stack.client("dynamodb").list_tables()["TableNames"]
+    key = stack.client("kms").describe_key(KeyId=stack.outputs["TablesKeyArn"])["KeyMetadata"]
+    expect(not set(tables) & set(there) and key["KeyState"] == "PendingDeletion",
+           "with --remove they are gone, and the key is on its way", key["KeyState"])
+    expect("Nothing is left" in stack.just("leftovers"), "then nothing is left")
 
 
 def prove():
@@ -541,7 +566,7 @@ def prove():
         deploy, lambda stack: examine(stack, ready=False), come_to_life, authorize, authorize_as_visitor, measure,
         give_tokens, share_the_identity, keep_services_apart, need_the_policy, refresh, reconcile,
         lambda stack: examine(stack, ready=True),
-        operate, revoke, run_by_schedule, keep_secrets, update, delete,
+        operate, revoke, run_by_schedule, keep_secrets, update, delete, sweep,
     ])
 
 

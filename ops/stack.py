@@ -171,6 +171,88 @@ def put_secret(arn, secret):
     aws(*put, stdin=json.dumps(secret))
 
 
+# What the template retains, by its logical names.
+TABLES = ("AuthorizersTable", "PlatformTable")
+RETAINED = (*TABLES, "ComponentSecret", "TablesKey")
+
+
+def leftovers(arguments):
+    """What stacks of this name that are gone have left behind: tables, secret and key. Nothing of a stack whose tables
+    have an item is touched."""
+    # 90 days long CloudFormation tells of a stack that is gone, by its id.
+    stacks = aws("cloudformation", "list-stacks", "--stack-status-filter", "DELETE_COMPLETE", "ROLLBACK_COMPLETE")
+    removable = []
+    for found in stacks["StackSummaries"]:
+        if found["StackName"] != STACK:
+            continue
+        listed = aws("cloudformation", "describe-stack-resources", "--stack-name", found["StackId"])["StackResources"]
+        left = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in listed
+            if resource["LogicalResourceId"] in RETAINED and resource["ResourceStatus"] == "DELETE_SKIPPED"
+        }
+        left = {name: left[name] for name in RETAINED if name in left and is_there(name, left[name])}
+        if not left:
+            continue
+        print(f"{found['StackStatus']} since {found.get('DeletionTime', found['CreationTime'])}:")
+        for name, physical in left.items():
+            print(f"  {name}: {physical}")
+        full = [name for name in TABLES if name in left and has_items(left[name])]
+        if full:
+            print(f"  kept, because of items in {' and '.join(full)}: they may be merchants' authorizations")
+        elif "ComponentSecret" in left and is_put(left["ComponentSecret"]):
+            print("  kept, because the secret has been put")
+        else:
+            removable.append(left)
+    if not removable:
+        print("Nothing is left that may be removed.")
+        return
+    if not arguments.remove:
+        print("Remove what is not kept: just leftovers --remove")
+        return
+    if not arguments.yes and input("Remove all that is not kept? [y/N] ").strip().lower() != "y":
+        sys.exit("Nothing was removed.")
+    for left in removable:
+        for name, physical in left.items():
+            remove(name, physical)
+
+
+def is_there(name, physical):
+    """Whether nobody has removed it, or begun to."""
+    if name in TABLES:
+        return physical in aws("dynamodb", "list-tables")["TableNames"]
+    if name == "ComponentSecret":
+        secrets = aws("secretsmanager", "list-secrets", "--filters", f"Key=name,Values={physical.split(':')[-1][:-7]}")
+        return physical in [secret["ARN"] for secret in secrets["SecretList"] if "DeletedDate" not in secret]
+    return aws("kms", "describe-key", "--key-id", physical)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def has_items(table):
+    return aws("dynamodb", "scan", "--table-name", table, "--limit", "1", "--consistent-read")["Count"] > 0
+
+
+def is_put(secret):
+    value = json.loads(aws("secretsmanager", "get-secret-value", "--secret-id", secret)["SecretString"])
+    return set(value.values()) != {PLACEHOLDER}
+
+
+def remove(name, physical):
+    if name in TABLES:
+        aws("dynamodb", "update-table", "--table-name", physical, "--no-deletion-protection-enabled")
+        aws("dynamodb", "wait", "table-exists", "--table-name", physical)
+        # Once more, now that it would go.
+        if has_items(physical):
+            sys.exit(f"{physical} has items by now, and stays.")
+        aws("dynamodb", "delete-table", "--table-name", physical)
+        print(f"Removed: {physical}")
+    elif name == "ComponentSecret":
+        aws("secretsmanager", "delete-secret", "--secret-id", physical, "--recovery-window-in-days", "30")
+        print(f"Gone in 30 days, until then aws secretsmanager restore-secret brings it back: {physical}")
+    else:
+        aws("kms", "schedule-key-deletion", "--key-id", physical, "--pending-window-in-days", "30")
+        print(f"Gone in 30 days, until then aws kms cancel-key-deletion keeps it: {physical}")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="stack.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -183,6 +265,9 @@ def main():
     command("doctor", doctor)
     command("reconcile", reconcile).add_argument("--dry-run", action="store_true", help="report without writing")
     command("import", import_accounts).add_argument("--yes", action="store_true", help="do not ask")
+    leaving = command("leftovers", leftovers)
+    leaving.add_argument("--remove", action="store_true", help="remove what is listed and not kept")
+    leaving.add_argument("--yes", action="store_true", help="do not ask")
     rotating = command("rotate-secret", rotate_secret)
     rotating.add_argument("file", nargs="?", help="JSON with any of the fields; else they are asked for")
     rotating.add_argument("--correct", action="store_true", help="replace a new key that the console does not have yet")

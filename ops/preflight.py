@@ -1,0 +1,223 @@
+"""What a first deployment needs of the account, looked at before anything is made. `just preflight` runs it.
+
+Needs Python and the AWS CLI, with credentials and a region. Changes nothing. The environment variable STACK names the
+stack. What cannot be looked at is said, and is no failure.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import stack
+
+ROOT = Path(__file__).resolve().parent.parent
+# What CloudFormation and Lambda allow.
+LONGEST_NAME = 54
+UNRESERVED = 100
+# Quotas by the codes of Service Quotas: what each is of, and how many of them are in use.
+ADDRESSES = ("ec2", "L-0263D0A3", "Elastic IPs", ("ec2", "describe-addresses"), "Addresses")
+VPCS = ("vpc", "L-F678F1CE", "VPCs", ("ec2", "describe-vpcs"), "Vpcs")
+GATEWAYS = ("vpc", "L-A4707A72", "internet gateways", ("ec2", "describe-internet-gateways"), "InternetGateways")
+
+
+def ask(*arguments):
+    """What the AWS CLI answers; None, and the last line of what it says, where it answers nothing."""
+    done = subprocess.run(["aws", *arguments, "--output", "json"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no answer"]
+        return None, said[-1]
+    return json.loads(done.stdout or "null"), ""
+
+
+class Findings:
+    def __init__(self):
+        self.failed = 0
+
+    def good(self, text):
+        print(f"✓ {text}")
+
+    def bad(self, text, fix):
+        self.failed += 1
+        print(f"✗ {text}\n    → {fix}")
+
+    def unknown(self, text, why):
+        print(f"? {text} could not be looked at: {why}")
+
+
+def name(findings):
+    length = len(stack.STACK)
+    if length > LONGEST_NAME or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", stack.STACK):
+        findings.bad(f"the stack's name has {length} characters: {stack.STACK}",
+                     f"at most {LONGEST_NAME} letters, digits and hyphens, beginning with a letter")
+    else:
+        findings.good(f"the stack's name is {stack.STACK}")
+
+
+def caller(findings):
+    """Who asks. Without credentials nothing else can be looked at."""
+    identity, why = ask("sts", "get-caller-identity")
+    if identity is None:
+        findings.bad(f"no credentials: {why}", "aws configure, or AWS_PROFILE; and AWS_DEFAULT_REGION")
+        return None
+    findings.good(f"credentials of {identity['Arn']}")
+    return identity
+
+
+def region(findings):
+    """The region that the AWS CLI and SAM agree on."""
+    found = os.environ.get("AWS_DEFAULT_REGION")
+    if not found:
+        findings.bad("AWS_DEFAULT_REGION is not set: SAM looks at nothing else", "export AWS_DEFAULT_REGION=…")
+    elif os.environ.get("AWS_REGION", found) != found:
+        findings.bad("AWS_REGION and AWS_DEFAULT_REGION differ: the AWS CLI takes the first and SAM the second",
+                     "let both be the same, or unset AWS_REGION")
+    else:
+        findings.good(f"the region is {found}")
+    return found
+
+
+def existing(findings):
+    found, why = ask("cloudformation", "describe-stacks", "--stack-name", stack.STACK)
+    if found is not None:
+        status = found["Stacks"][0]["StackStatus"]
+        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+            findings.bad(f"a stack of this name failed: {status}",
+                         "delete it (sam delete), then just leftovers")
+        else:
+            findings.good(f"there is a stack of this name already: {status}. Deploying updates it")
+    elif "does not exist" in why:
+        findings.good("there is no stack of this name yet")
+    else:
+        findings.unknown("whether there is a stack of this name", why)
+
+
+def concurrency(findings, reserved):
+    settings, why = ask("lambda", "get-account-settings")
+    if settings is None:
+        findings.unknown("Lambda's concurrency", why)
+        return
+    limit = settings["AccountLimit"]
+    free = limit["UnreservedConcurrentExecutions"]
+    text = f"Lambda's concurrency: {limit['ConcurrentExecutions']}, of which {free} are not reserved"
+    if free - reserved >= UNRESERVED or reserved == 0:
+        findings.good(text)
+    else:
+        findings.bad(f"{text}; the stack reserves {reserved}, and {UNRESERVED} must stay unreserved",
+                     "deploy with CallbackConcurrency=0 AuthorizeConcurrency=0 EventsConcurrency=0 RefreshConcurrency=0, "
+                     "or have the quota Concurrent executions raised first: Service Quotas, AWS Lambda")
+
+
+def quota(findings, needed, service, code, what, call, key):
+    limit, why = ask("service-quotas", "get-service-quota", "--service-code", service, "--quota-code", code)
+    used, why_not = ask(*call)
+    if limit is None or used is None:
+        findings.unknown(f"the quota of {what}", why or why_not)
+        return
+    limit, used = int(limit["Quota"]["Value"]), len(used[key])
+    text = f"{what}: {used} of {limit} in use, the stack needs {needed}"
+    if used + needed <= limit:
+        findings.good(text)
+    else:
+        findings.bad(text, f"release some, or have the quota of {what} raised: Service Quotas, {service}")
+
+
+def default_zones(region):
+    """The zones that network.yaml takes in a region."""
+    text = (ROOT / "network.yaml").read_text(encoding="utf-8")
+    found = re.search(rf"^    {re.escape(region)}: {{A: (\S+), B: (\S+)}}$", text, re.MULTILINE)
+    return list(found.groups()) if found else []
+
+
+def zones(findings, region, chosen):
+    wanted = chosen.split(",") if chosen else default_zones(region)
+    if not wanted:
+        findings.bad(f"network.yaml knows no zones of {region}", "deploy with Zones=<two zone ids>")
+        return
+    found, why = ask("ec2", "describe-availability-zones")
+    if found is None:
+        findings.unknown("the availability zones", why)
+        return
+    there = {zone["ZoneId"] for zone in found["AvailabilityZones"] if zone["State"] == "available"}
+    missing = [zone for zone in wanted if zone not in there]
+    if missing:
+        findings.bad(f"this account has no zone {', '.join(missing)}",
+                     f"deploy with Zones=<two of {', '.join(sorted(there))}>")
+    else:
+        findings.good(f"availability zones {', '.join(wanted)}")
+
+
+def permissions(findings, identity, needs_network):
+    """Whether the caller may do what ops/deployer-policy.json lists."""
+    arn = identity["Arn"]
+    if arn.endswith(":root"):
+        findings.bad("these are the credentials of the account's root", "take a role: docs/first-deployment.md")
+        return
+    # A session's role is what has the policies.
+    if session := re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+", arn):
+        arn = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
+    policy = json.loads((ROOT / "ops" / "deployer-policy.json").read_text(encoding="utf-8"))
+    denied = []
+    for statement in policy["Statement"]:
+        if statement["Sid"] == "NetworkCreated" and not needs_network:
+            continue
+        resources = statement["Resource"]
+        resource = resources if isinstance(resources, str) else resources[0]
+        resource = resource.replace("arn:*", f"arn:{identity['Arn'].split(':')[1]}").replace(
+            "::*:", f"::{identity['Account']}:")
+        answer, why = ask("iam", "simulate-principal-policy", "--policy-source-arn", arn,
+                          "--resource-arns", resource, "--action-names", *statement["Action"])
+        if answer is None:
+            findings.unknown("the permissions", why)
+            return
+        denied += [result["EvalActionName"] for result in answer["EvaluationResults"]
+                   if result["EvalDecision"] != "allowed"]
+    if denied:
+        findings.bad(f"not allowed: {', '.join(denied)}", "give the role ops/deployer-policy.json: docs/first-deployment.md")
+    else:
+        findings.good("the permissions of ops/deployer-policy.json")
+
+
+def tools(findings):
+    for command in (("sam", "--version"), ("cargo", "lambda", "--version")):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            done = None
+        if done is None or done.returncode:
+            findings.bad(f"{' '.join(command[:-1])} is not installed", "README, From clone to the first authorization")
+        else:
+            findings.good(done.stdout.strip())
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="preflight.py", description=__doc__)
+    parser.add_argument("--network", choices=["none", "existing", "created"], default="created")
+    parser.add_argument("--nat-gateways", type=int, choices=[1, 2], default=2)
+    parser.add_argument("--zones", default="", help="what will be the parameter Zones")
+    parser.add_argument("--reserved", type=int, default=352, help="the sum of the four ...Concurrency parameters")
+    arguments = parser.parse_args()
+    findings = Findings()
+    name(findings)
+    tools(findings)
+    here = region(findings)
+    identity = caller(findings)
+    if identity and here:
+        existing(findings)
+        concurrency(findings, arguments.reserved)
+        if arguments.network == "created":
+            quota(findings, arguments.nat_gateways, *ADDRESSES)
+            quota(findings, 1, *VPCS)
+            quota(findings, 1, *GATEWAYS)
+            zones(findings, here, arguments.zones)
+        permissions(findings, identity, arguments.network == "created")
+    if findings.failed:
+        sys.exit(f"{findings.failed} to fix first.")
+    print("Deploy.")
+
+
+if __name__ == "__main__":
+    main()
