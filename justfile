@@ -34,6 +34,20 @@ lock *ARGS:
 build *ARGS:
     sam build {{ ARGS }}
 
+# Asks four questions, writes samconfig.toml, builds, deploys, and says what goes into WeChat's console.
+setup:
+    @python3 ops/setup.py
+    just deploy
+    @just console
+
+# Says what goes into which field of WeChat's console.
+console:
+    @python3 ops/stack.py console
+
+# Keeps updates from replacing tables, secret, key and addresses, and the stack from being deleted by mistake.
+protect:
+    @python3 ops/stack.py protect
+
 # Builds and deploys to AWS; the first time `just deploy --guided`.
 deploy *ARGS: build
     sam deploy {{ ARGS }}

@@ -171,6 +171,43 @@ def put_secret(arn, secret):
     aws(*put, stdin=json.dumps(secret))
 
 
+# Fields of WeChat's console under 开发配置, and the outputs that go into them.
+CONSOLE = (
+    ("授权发起页域名", "AuthorizationHost", ""),
+    ("授权事件接收URL", "EventsUrl", ""),
+    ("消息与事件接收URL", "MessagesUrl", "not for this stack: a service of yours"),
+    ("白名单IP地址列表", "WechatAllowList", "with Network=existing your NAT's addresses; with none what just doctor names"),
+)
+
+
+def console(_arguments):
+    """Says what goes into which field of WeChat's console."""
+    stack = aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]
+    outputs = {pair["OutputKey"]: pair["OutputValue"] for pair in stack.get("Outputs", [])}
+    print("open.weixin.qq.com → 管理中心 → 第三方平台 → 开发配置, in the test version; 全网发布 copies it to the live one:")
+    for field, name, otherwise in CONSOLE:
+        print(f"  {field}: {outputs.get(name, otherwise)}")
+    for field in ("消息校验Token", "消息加解密Key"):
+        print(f"  {field}: what you choose there, and give to just rotate-secret")
+    print("Then just rotate-secret, wait ten minutes for a ticket, just doctor, and open " + outputs["AuthorizeUrl"])
+
+
+def protect(_arguments):
+    """Keeps an update from replacing or removing tables, secret, key, and the addresses on WeChat's allow-list; and the
+    stack from being deleted by mistake."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    policies = {STACK: "stack-policy.json"}
+    listed = aws("cloudformation", "describe-stack-resources", "--stack-name", STACK)["StackResources"]
+    for resource in listed:
+        if resource["LogicalResourceId"] == "NetworkStack":
+            policies[resource["PhysicalResourceId"]] = "network-policy.json"
+    for stack, policy in policies.items():
+        body = f"file://{os.path.join(here, policy)}"
+        aws("cloudformation", "set-stack-policy", "--stack-name", stack, "--stack-policy-body", body)
+    aws("cloudformation", "update-termination-protection", "--stack-name", STACK, "--enable-termination-protection")
+    print("Protected. To give up an address or the stack on purpose, take the policy or the protection away first.")
+
+
 # What the template retains, by its logical names.
 TABLES = ("AuthorizersTable", "PlatformTable")
 RETAINED = (*TABLES, "ComponentSecret", "TablesKey")
@@ -185,11 +222,11 @@ def leftovers(arguments):
     for found in stacks["StackSummaries"]:
         if found["StackName"] != STACK:
             continue
-        listed = aws("cloudformation", "describe-stack-resources", "--stack-name", found["StackId"])["StackResources"]
+        events = aws("cloudformation", "describe-stack-events", "--stack-name", found["StackId"])["StackEvents"]
         left = {
-            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-            for resource in listed
-            if resource["LogicalResourceId"] in RETAINED and resource["ResourceStatus"] == "DELETE_SKIPPED"
+            event["LogicalResourceId"]: event["PhysicalResourceId"]
+            for event in events
+            if event["LogicalResourceId"] in RETAINED and event["ResourceStatus"] == "DELETE_SKIPPED"
         }
         left = {name: left[name] for name in RETAINED if name in left and is_there(name, left[name])}
         if not left:
@@ -265,6 +302,8 @@ def main():
     command("doctor", doctor)
     command("reconcile", reconcile).add_argument("--dry-run", action="store_true", help="report without writing")
     command("import", import_accounts).add_argument("--yes", action="store_true", help="do not ask")
+    command("console", console)
+    command("protect", protect)
     leaving = command("leftovers", leftovers)
     leaving.add_argument("--remove", action="store_true", help="remove what is listed and not kept")
     leaving.add_argument("--yes", action="store_true", help="do not ask")
