@@ -3,12 +3,15 @@ one domain name everywhere, and alarms. Read from the template as it is deployed
 
     python tests/template.py [TEMPLATE]                   runs the checks, and shows for each that it can fail
     python tests/template.py --write DIRECTORY [TEMPLATE]   writes the transformed templates
+    python tests/template.py --forms DIRECTORY [TEMPLATE]   writes what is deployed with each choice of parameters, and what
+                                                            each role must and must not be allowed: for .ci/aws/check.mjs
 
 Needs the Python that SAM is installed for. TEMPLATE is template.yaml, or what sam build made of it. The nested stacks are
 read with it, and checked as if their resources stood in it.
 """
 
 import copy
+import ipaddress
 import itertools
 import json
 import os
@@ -204,7 +207,9 @@ class Stack:
         return choices[int(index)] if int(index) < len(choices) else f"part {index} of {choices}"
 
     def fn_Cidr(self, argument):
-        return [f"{argument[0]} part {index}" for index in range(int(argument[1]))]
+        network, count, bits = self.resolve(argument)
+        parts = ipaddress.ip_network(network).subnets(new_prefix=32 - int(bits))
+        return [str(part) for part in itertools.islice(parts, int(count))]
 
     def policies(self):
         """Every policy document of the stack: where it is, and its statements."""
@@ -268,7 +273,7 @@ def strings(value, path=()):
         yield path, value
 
 
-EXISTING = {"Network": "existing", "SubnetIds": "subnet-0a,subnet-0b", "SecurityGroupIds": "sg-0a"}
+EXISTING = {"Network": "existing", "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "SecurityGroupIds": "sg-0123456789abcdef0"}
 CREATED = {"Network": "created"}
 ZONE = {"DomainName": "auth.example.com", "HostedZoneId": "Z123"}
 CERTIFICATE = {"DomainName": "auth.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
@@ -728,7 +733,7 @@ class Network(unittest.TestCase):
         self.assertFalse([r for r in stack.resources.values() if r["Type"].startswith("AWS::EC2::")])
         for function in stack.functions().values():
             self.assertEqual(
-                function.get("VpcConfig"), {"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+                function.get("VpcConfig"), {"SubnetIds": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}
             )
 
     def test_created_puts_the_functions_into_private_subnets_of_two_zones(self):
@@ -1202,6 +1207,182 @@ class Form(unittest.TestCase):
             self.assertEqual(function["Properties"]["Runtime"], "provided.al2023")
 
 
+# ---- What is deployed with each choice of parameters, for those who know AWS's own rules.
+
+
+def forms():
+    """Each form by its name: the parameters, and the region."""
+    networks = {"none": {}, "existing": EXISTING, "created": CREATED}
+    domains = {"own": {}, "zone": ZONE, "certificate": CERTIFICATE}
+    for (network, given), (domain, named), region in itertools.product(
+        networks.items(), domains.items(), (REGION, "cn-north-1")
+    ):
+        certificate = {"CertificateArn": named["CertificateArn"].replace("us-east-1", region)} if domain == "certificate" else {}
+        partition = certificate and {"CertificateArn": certificate["CertificateArn"].replace("arn:aws:", ARN[region])}
+        yield f"{network}-{domain}-{region}", {"region": region, **given, **named, **partition, "AlarmEmail": "a@example.com"}
+    for name, parameters in (
+        ("one-nat-gateway", {**CREATED, "NatGateways": 1}),
+        ("zones", {**CREATED, "Zones": "use1-az4,use1-az6"}),
+        ("small-account", {f"{name}Concurrency": 0 for name in ("Callback", "Authorize", "Events", "Refresh")}),
+        ("without-pipe", {"PublishChanges": "false"}),
+        ("without-traces", {"Tracing": "off"}),
+        ("behind-a-firewall", {**ZONE, "DefaultEndpoint": "disabled", "PublicBaseUrl": "https://cdn.example.com"}),
+        ("longest-name", {"name": "s" * 54, **CREATED}),
+    ):
+        yield name, parameters
+
+
+ARN = {REGION: "arn:aws:", "cn-north-1": "arn:aws-cn:"}
+
+
+def concrete(stack):
+    """One template without parameters, conditions and nested stacks, as CloudFormation sees it when it begins."""
+    names = {name for name, resource in stack.resources.items() if resource["Type"] != "AWS::CloudFormation::Stack"}
+
+    def referring(value):
+        if isinstance(value, list):
+            return [referring(element) for element in value]
+        if isinstance(value, dict):
+            return {key: referring(element) for key, element in value.items()}
+        if not isinstance(value, str):
+            return value
+        if match := re.fullmatch(r"\$\{(\w+)\}", value):
+            return {"Ref": match[1]} if match[1] in names else value
+        if match := re.fullmatch(r"\$\{(\w+)\.([\w.]+)\}", value):
+            return {"Fn::GetAtt": [match[1], match[2]]} if match[1] in names else value
+        found = {name.split(".")[0] for name in re.findall(r"\$\{([\w.]+)\}", value)}
+        return {"Fn::Sub": value} if found & names else value
+
+    resources = {}
+    for name in names:
+        resource = stack.resources[name]
+        kept = {key: resource[key] for key in ("Type", "DeletionPolicy", "UpdateReplacePolicy") if key in resource}
+        waits = [other for other in listed(resource.get("DependsOn", [])) if other in names]
+        resources[name] = {**kept, "Properties": referring(resource["Properties"]), **({"DependsOn": waits} if waits else {})}
+    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
+
+
+# The physical names that AWS would give, for the simulation of its decisions.
+PHYSICAL = {
+    "AuthorizersTable.Arn": "dynamodb:{region}:{account}:table/authorizers",
+    "AuthorizersTable.StreamArn": "dynamodb:{region}:{account}:table/authorizers/stream/2026-01-01T00:00:00.000",
+    "PlatformTable.Arn": "dynamodb:{region}:{account}:table/platform",
+    "TablesKey.Arn": "kms:{region}:{account}:key/11111111-2222-3333-4444-555555555555",
+    "ComponentSecret.Id": "secretsmanager:{region}:{account}:secret:ComponentSecret-abcdef",
+    "FailedRuns.Arn": "sqs:{region}:{account}:failed-runs",
+    "UnpublishedChanges.Arn": "sqs:{region}:{account}:unpublished-changes",
+    "ChangesBus.Arn": "events:{region}:{account}:event-bus/wechat-authorizer-changes",
+    "ChangesBus": "events:{region}:{account}:event-bus/wechat-authorizer-changes",
+    "Schedules.Arn": "scheduler:{region}:{account}:schedule-group/wechat-authorizer-schedules",
+}
+
+
+def with_arns(stack, value):
+    """The value with ARNs in place of references."""
+    region, account = stack.values["AWS::Region"], stack.values["AWS::AccountId"]
+    text = json.dumps(value)
+    for name, arn in PHYSICAL.items():
+        text = text.replace(f"${{{name}}}", ARN[region] + arn.format(region=region, account=account))
+    for name in stack.functions():
+        arn = f"{ARN[region]}lambda:{region}:{account}:function:{name}"
+        text = text.replace(f"${{{name}.Arn}}", arn)
+    for name in stack.of("AWS::Logs::LogGroup"):
+        arn = f"{ARN[region]}logs:{region}:{account}:log-group:/aws/lambda/{name}:*"
+        text = text.replace(f"${{{name}.Arn}}", arn)
+    return json.loads(text)
+
+
+def decisions(stack):
+    """What IAM must decide: whose policies, the action, the resource, its context, and whether it is allowed."""
+    region = stack.values["AWS::Region"]
+    through = {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}
+    by_code = {"lambda:SourceFunctionArn": "${TokenFunction.Arn}"}
+    service = {"aws:PrincipalAccount": "123456789012"}
+    china = region.startswith("cn-")
+    key, secret = "${TablesKey.Arn}", "${ComponentSecret.Id}"
+
+    def policies(role):
+        properties = stack.resources[role]["Properties"]
+        managed = [stack.resources[name[2:-1]]["Properties"] for name in properties.get("ManagedPolicyArns", [])]
+        documents = [policy["PolicyDocument"] for policy in [*properties.get("Policies", []), *managed]]
+        return with_arns(stack, documents)
+
+    def decision(documents, action, resource, allowed, context={}):
+        resource = "${AuthorizersTable.Arn}/index/refresh-due" if resource == DUE else resource
+        asked = {"action": action, "resource": resource, "context": {**service, **context}, "allowed": allowed}
+        if resource == key:
+            asked["resourcePolicy"] = stack.resources["TablesKey"]["Properties"]["KeyPolicy"]
+        return {"policies": documents, **with_arns(stack, asked)}
+
+    for function in stack.functions().values():
+        own = PERMISSIONS[function["Handler"]]
+        documents = policies(function["Role"][2:-5])
+        for table in (AUTHORIZERS, DUE, PLATFORM, PENDING):
+            for action in sorted(RECORD | DESCRIBE | {f"dynamodb:{a}" for a in ("Query", "Scan", "BatchGetItem", "DeleteItem", "DeleteTable")}):
+                # Nothing but a query has an index as its resource.
+                if table not in (DUE, PENDING) or action == "dynamodb:Query":
+                    yield decision(documents, action, table, action in own.get(table, set()))
+        yield decision(documents, "sqs:SendMessage", FAILED, FAILED in own)
+        yield decision(documents, "kms:Decrypt", key, True, through)
+        yield decision(documents, "kms:Decrypt", key, True, {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"})
+        yield decision(documents, "kms:Decrypt", key, False, {"kms:ViaService": f"s3.{region}.amazonaws.com"})
+        yield decision(documents, "kms:GenerateDataKey", key, False, through)
+        yield decision(documents, "secretsmanager:GetSecretValue", secret, True)
+        yield decision(documents, "secretsmanager:PutSecretValue", secret, False)
+        yield decision(documents, "xray:PutTraceSegments", "*", not china)
+        for action in sorted(INTERFACES):
+            yield decision(documents, action, "*", True)
+            yield decision(documents, action, "*", False, by_code)
+    reads = {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+    reader = with_arns(stack, [stack.resources["ReadAccessTokensPolicy"]["Properties"]["PolicyDocument"]])
+    some = {"dynamodb:Attributes": ["authorizer_appid", "component_appid", "authorizer_access_token"], **reads}
+    all_of_it = {"dynamodb:Attributes": ["authorizer_appid", "authorizer_refresh_token"], **reads}
+    for action in ("dynamodb:GetItem", "dynamodb:BatchGetItem"):
+        yield decision(reader, action, AUTHORIZERS, True, some)
+        yield decision(reader, action, AUTHORIZERS, False, all_of_it)
+        yield decision(reader, action, AUTHORIZERS, False)
+        yield decision(reader, action, PLATFORM, False, some)
+    yield decision(reader, "dynamodb:Query", AUTHORIZERS, False, some)
+    yield decision(reader, "kms:Decrypt", key, True, through)
+    for policy, function in (("InvokeTokenPolicy", "TokenFunction"), ("InvokeLaunchPolicy", "LaunchFunction")):
+        documents = with_arns(stack, [stack.resources[policy]["Properties"]["PolicyDocument"]])
+        for other in stack.functions():
+            yield decision(documents, "lambda:InvokeFunction", f"${{{other}.Arn}}", other == function)
+    starts = policies("SchedulesRole")
+    for function in stack.functions():
+        started = function in ("RefreshFunction", "ReconcileFunction")
+        yield decision(starts, "lambda:InvokeFunction", f"${{{function}.Arn}}", started)
+    yield decision(starts, "sqs:SendMessage", FAILED, True)
+    pipe = policies("ChangesPipeRole")
+    for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
+        yield decision(pipe, f"dynamodb:{action}", "${AuthorizersTable.StreamArn}", True)
+    yield decision(pipe, "events:PutEvents", "${ChangesBus.Arn}", True)
+    yield decision(pipe, "sqs:SendMessage", "${UnpublishedChanges.Arn}", True)
+    yield decision(pipe, "sqs:SendMessage", FAILED, False)
+    yield decision(pipe, "kms:Decrypt", key, True, through)
+    yield decision(pipe, "dynamodb:GetItem", AUTHORIZERS, False)
+
+
+def write_templates(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    own = {name: without_nested(resource) for name, resource in TEMPLATE["Resources"].items()}
+    for name in nested(TEMPLATE):
+        own[name]["Properties"] = {**own[name]["Properties"], "TemplateURL": f"{name}.json"}
+    for name, template in {"template": {**TEMPLATE, "Resources": own}, **nested(TEMPLATE)}.items():
+        (directory / f"{name}.json").write_text(json.dumps(template, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def write_forms(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, parameters in forms():
+        stack = Stack(**parameters)
+        assert not stack.refused, (name, stack.refused)
+        form = {"region": stack.values["AWS::Region"], "template": concrete(stack), "decisions": []}
+        if name.startswith("none-own-"):
+            form["decisions"] = list(decisions(stack))
+        (directory / f"{name}.json").write_text(json.dumps(form), encoding="utf-8")
+
+
 def not_ascii(text):
     return [line for line in text.splitlines() if not line.isascii() and not line.lstrip().startswith("#")]
 
@@ -1487,15 +1668,12 @@ class EachCheckCanFail(unittest.TestCase):
 
 if __name__ == "__main__":
     program, *arguments = sys.argv
-    directory = Path(arguments[1]) if arguments[:1] == ["--write"] else None
+    task, directory = (arguments[0], Path(arguments[1])) if arguments[:1] in (["--write"], ["--forms"]) else ("", None)
     arguments = arguments[2:] if directory else arguments
     TEMPLATE = transformed(arguments[0] if arguments else ROOT / "template.yaml")
-    if directory:
-        directory.mkdir(parents=True, exist_ok=True)
-        own = {name: without_nested(resource) for name, resource in TEMPLATE["Resources"].items()}
-        for name in nested(TEMPLATE):
-            own[name]["Properties"] = {**own[name]["Properties"], "TemplateURL": f"{name}.json"}
-        for name, template in {"template": {**TEMPLATE, "Resources": own}, **nested(TEMPLATE)}.items():
-            (directory / f"{name}.json").write_text(json.dumps(template, ensure_ascii=False, indent=1), encoding="utf-8")
+    if task == "--write":
+        write_templates(directory)
+    elif task == "--forms":
+        write_forms(directory)
     else:
         unittest.main(argv=[program], verbosity=2)
