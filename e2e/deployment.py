@@ -498,6 +498,9 @@ def revoke(stack):
 
 def update(stack):
     before = dict(stack.resources)
+    stack.just("protect")
+    policy = stack.client("cloudformation").get_stack_policy(StackName=STACK).get("StackPolicyBody", "")
+    expect("LogicalResourceId/AuthorizersTable" in policy, "just protect sets a stack policy that names the tables")
     stack.deploy(RequireLaunch="true", ReturnUrlPrefix="https://shop.example/wechat/")
     expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with other parameters", stack.status)
     lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "CallbackFunction"]
@@ -519,6 +522,7 @@ def update(stack):
 def delete(stack):
     # On AWS by sam delete, which knows the nested templates by S3's own address and not by the emulator's.
     cloudformation = stack.client("cloudformation")
+    cloudformation.update_termination_protection(StackName=STACK, EnableTerminationProtection=False)
     cloudformation.delete_stack(StackName=STACK)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 2, "MaxAttempts": 30})
     try:

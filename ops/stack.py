@@ -176,7 +176,6 @@ CONSOLE = (
     ("授权发起页域名", "AuthorizationHost", ""),
     ("授权事件接收URL", "EventsUrl", ""),
     ("消息与事件接收URL", "MessagesUrl", ""),
-    ("消息与事件接收URL", "MessagesUrl", "not for this stack: a service of yours"),
     ("白名单IP地址列表", "WechatAllowList", "with Network=existing your NAT's addresses; with none what just doctor names"),
 )
 
