@@ -124,9 +124,10 @@ pub fn all() -> Vec<Scenario> {
             [
                 (0, consent(0)),
                 (5, redirect(0)),
-                (20, Invalidate { merchant: 0 }),
-                (30, token(true)),
-                (60, token(false)),
+                // A token that is less than a minute old is not replaced.
+                (70, Invalidate { merchant: 0 }),
+                (80, token(true)),
+                (110, token(false)),
             ],
         ),
         tell(

@@ -1,5 +1,7 @@
 //! What pages do by themselves, and whom they lead back to.
 
+use std::time::Duration;
+
 use sandbox::{Answer, Browser, Fault, HttpRequest};
 use serde_json::{Value, json};
 use wechat_authorizer::runner::logged;
@@ -98,7 +100,8 @@ async fn a_launch_whose_push_named_no_launch_is_ended_from_the_page_that_waits()
     let (events, push) = (scene.events(), scene.wechat.push_authorized(&scene.appid, &code, None));
     let pushing = tokio::spawn(async move { events.request(push).await });
     hold.arrived().await;
-    let (browser, callback) = (Browser::new(), scene.callback());
+    // A visit with less time waits less for the push, whose time is short, too.
+    let (browser, callback) = (Browser::new(), scene.callback().with_remaining(Duration::from_secs(2)));
     let back = of_launch(&crate::scene::redirect(&code), &launch);
     let page = browser.visit(&callback, &back).await;
     assert_eq!(page.status, 202);
