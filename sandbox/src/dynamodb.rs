@@ -38,6 +38,11 @@ pub struct DynamoDb {
     _servers: Arc<Vec<Server>>,
 }
 
+/// An item in DynamoDB's own JSON as plain JSON. Number sets are sorted arrays.
+pub fn plain(item: &Value) -> Value {
+    item::to_plain(&json!({"M": item}))
+}
+
 impl DynamoDb {
     /// Starts it behind `listener` and creates the tables.
     pub(crate) async fn start(listener: TcpListener, order: Arc<AtomicU64>, log: Log) -> Self {
@@ -156,6 +161,30 @@ impl DynamoDb {
         self.items(&self.pushes_table, |item| item["digest"].to_string()).await
     }
 
+    /// All records of a table's stream so far, in order, as a pipe reads them.
+    pub async fn stream(&self, table: &str) -> Vec<Value> {
+        let table = self.call("DescribeTable", json!({"TableName": table})).await;
+        let stream = json!({"StreamArn": table["Table"]["LatestStreamArn"]});
+        let shards = self.call("DescribeStream", stream.clone()).await["StreamDescription"]["Shards"].take();
+        let mut records = Vec::new();
+        for shard in shards.as_array().expect("a stream has shards") {
+            let mut request = stream.clone();
+            request["ShardId"] = shard["ShardId"].clone();
+            request["ShardIteratorType"] = json!("TRIM_HORIZON");
+            let mut iterator = self.call("GetShardIterator", request).await["ShardIterator"].take();
+            // A shard that is still written to has no last page, but an empty one.
+            while !iterator.is_null() {
+                let mut page = self.call("GetRecords", json!({"ShardIterator": iterator})).await;
+                iterator = page["NextShardIterator"].take();
+                match page["Records"].take() {
+                    Value::Array(page) if !page.is_empty() => records.extend(page),
+                    _ => break,
+                }
+            }
+        }
+        records
+    }
+
     /// Writes an item given as plain JSON: strings, numbers, booleans, lists and maps.
     pub async fn put(&self, table: &str, item: Value) {
         let attributes = item::from_plain(&item)["M"].take();
@@ -174,7 +203,7 @@ impl DynamoDb {
         loop {
             let mut page = self.call("Scan", request.clone()).await;
             for item in page["Items"].as_array().expect("a scan has items") {
-                let item = item::to_plain(&json!({"M": item}));
+                let item = plain(item);
                 items.insert(key(&item), item);
             }
             match page["LastEvaluatedKey"].take() {

@@ -13,6 +13,7 @@
 //! - [`fault`], [`wire`]: what both servers share: faults on demand and a record of every request
 //! - [`gateway`]: requests as API Gateway's payload 2.0 events, answers back
 //! - [`event_file`]: the files in `events/`, each with a sandbox in which it has something to do
+//! - [`pipe`]: the events that the pipes make of what is written
 //! - [`template`]: what the deployed stack looks like, read from `template.yaml`
 
 mod browser;
@@ -27,6 +28,7 @@ mod log;
 mod message;
 mod net;
 mod opaque;
+pub mod pipe;
 mod sandbox;
 pub mod template;
 pub mod wechat;

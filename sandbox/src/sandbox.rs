@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use aws_config::SdkConfig;
 use aws_lc_rs::digest;
-use serde_json::json;
+use serde_json::{Value, json};
 use wechat_authorizer::config::Config;
 use wechat_authorizer::http;
 use wechat_authorizer::time::Clock;
@@ -18,6 +18,7 @@ use wechat_authorizer::time::Clock;
 use crate::dynamodb::DynamoDb;
 use crate::log::Log;
 use crate::net::{self, Server};
+use crate::pipe::Pipe;
 use crate::wechat::WeChat;
 pub use functions::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS};
 
@@ -132,6 +133,20 @@ impl Sandbox {
             "expires_at": now + 7200,
         });
         self.dynamodb.put(&self.dynamodb.platform_table, item).await;
+    }
+
+    /// Every event that the two pipes have put on the bus so far, in the order of its time.
+    pub async fn events_on_bus(&self) -> Vec<Value> {
+        let mut events = Vec::new();
+        for (pipe, table) in
+            [("ChangesPipe", &self.dynamodb.authorizers_table), ("PushesPipe", &self.dynamodb.pushes_table)]
+        {
+            let pipe = Pipe::of(pipe);
+            events.extend(self.dynamodb.stream(table).await.iter().filter_map(|record| pipe.event(record)));
+        }
+        let at = |event: &Value| event["detail"]["at"].as_str().and_then(|at| at.parse::<i64>().ok());
+        events.sort_by_key(at);
+        events
     }
 
     /// Deletes the record of an account, which WeChat knows nothing of.

@@ -11,12 +11,18 @@ const TEMPLATE: &str = include_str!("../../template.yaml");
 /// A table's definition as the body of a `CreateTable` request.
 pub fn create_table(resource: &str, table_name: &str) -> Value {
     let mut properties = properties(resource);
+    let mut stream = properties["StreamSpecification"].take();
+    if let Some(stream) = stream.as_object_mut() {
+        // CloudFormation takes it for granted.
+        stream.insert("StreamEnabled".to_owned(), json!(true));
+    }
     json!({
         "TableName": table_name,
         "BillingMode": properties["BillingMode"].take(),
         "AttributeDefinitions": properties["AttributeDefinitions"].take(),
         "KeySchema": properties["KeySchema"].take(),
         "GlobalSecondaryIndexes": properties["GlobalSecondaryIndexes"].take(),
+        "StreamSpecification": stream,
     })
 }
 
@@ -79,7 +85,7 @@ fn resources() -> &'static Yaml {
     &DOCUMENTS[0]["Resources"]
 }
 
-fn properties(resource: &str) -> Value {
+pub(crate) fn properties(resource: &str) -> Value {
     let properties = &resources()[resource]["Properties"];
     assert!(!properties.is_badvalue(), "the template has no resource {resource}");
     to_json(properties)

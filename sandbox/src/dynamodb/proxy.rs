@@ -31,9 +31,13 @@ impl Upstream {
     }
 
     pub(super) async fn call(&self, operation: &str, request: Value) -> Value {
+        let service = match operation {
+            "DescribeStream" | "GetRecords" | "GetShardIterator" => "DynamoDBStreams",
+            _ => "DynamoDB",
+        };
         let headers = HeaderMap::from_iter(
             [
-                (HeaderName::from_static("x-amz-target"), format!("DynamoDB_20120810.{operation}")),
+                (HeaderName::from_static("x-amz-target"), format!("{service}_20120810.{operation}")),
                 (header::CONTENT_TYPE, "application/x-amz-json-1.0".to_owned()),
                 (HeaderName::from_static("x-amz-date"), "20200101T000000Z".to_owned()),
                 // Nobody verifies it here; DynamoDB's stand-ins want to see one and read the region from it.
