@@ -434,6 +434,8 @@ class Permissions(unittest.TestCase):
         self.assertFalse(attributes & {"authorizer_refresh_token", "lease_owner", "lease_until", "change"})
         self.assertEqual(statement["Condition"]["Null"], {"dynamodb:Attributes": "false"})
         self.assertEqual(statement["Condition"]["StringEquals"], {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"})
+        schema = json.loads((ROOT / "docs/schemas/record.json").read_text(encoding="utf-8"))
+        self.assertEqual(attributes, set(schema["properties"]))
 
     def test_each_policy_for_services_gives_one_thing(self):
         for stack in every_stack():

@@ -18,6 +18,7 @@ mod race;
 mod reconcile;
 mod refresh;
 mod scene;
+mod schema;
 mod secret;
 mod speed;
 mod stranger;
