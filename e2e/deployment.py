@@ -51,7 +51,8 @@ def deploy(stack):
            "WeChat is told a path with the digits of the stack's id, and without them there is no route")
     expect(stack.outputs["MessagesUrl"].endswith(f"{messages}$APPID$")
            and stack.api("POST", "/messages/wx1").status == 404, "and so for the messages of the accounts' users")
-    alarms = stack.client("cloudwatch").describe_alarms(AlarmNamePrefix=STACK)["MetricAlarms"]
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=STACK)
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     expect(len(alarms) > 40 and any(alarm["AlarmName"] == f"{STACK}-TicketAlarm" for alarm in alarms),
            "the nested stack has made the alarms", len(alarms))
     stack.finish_tables()
@@ -530,7 +531,8 @@ def delete(stack):
     except ClientError:
         stacks = []
     expect(all(found["StackStatus"] == "DELETE_COMPLETE" for found in stacks), "the stack is deleted")
-    alarms = stack.client("cloudwatch").describe_alarms(AlarmNamePrefix=STACK)["MetricAlarms"]
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=STACK)
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     expect(not alarms, "its alarms are gone, with the stack that they were in")
     functions = stack.client("lambda").list_functions()["Functions"]
     expect(not [f for f in functions if f["FunctionName"].startswith(STACK)], "its functions are gone")

@@ -161,7 +161,8 @@ impl Store {
     }
 
     /// Adds what `api_get_authorizer_info` says to the grant made at `authorized_at`: the profile if it says any, and the
-    /// refresh token if the grant brought none. False if the record has another grant by now.
+    /// refresh token if the grant brought none. A profile that the record did not have is a change. False if the record has
+    /// another grant by now.
     pub(crate) async fn put_profile(
         &self,
         authorizer_appid: &Appid,
@@ -170,18 +171,28 @@ impl Store {
         refresh_token: Option<&AuthorizerRefreshToken>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut update = record_update(None, now)
-            .set_some(PROFILE, profile.map(|profile| AttributeValue::M(profile_map(profile))))
-            .set_some(PROFILE_AT, profile.map(|_| time(now)))
-            .when(Condition::Equals(AUTHORIZED_AT, time(authorized_at)))
-            .when(Condition::Equals(STATUS, string("authorized")));
-        if let Some(token) = refresh_token {
-            update = update
-                .set_if_absent(AUTHORIZER_REFRESH_TOKEN, string(token.expose()))
-                .set_if_absent(REFRESH_AT, time(now))
-                .set(REFRESH_SHARD, number(shard(authorizer_appid)));
+        let update = |change| {
+            let update = record_update(change, now)
+                .set_some(PROFILE, profile.map(|profile| AttributeValue::M(profile_map(profile))))
+                .set_some(PROFILE_AT, profile.map(|_| time(now)))
+                .when(Condition::Equals(AUTHORIZED_AT, time(authorized_at)))
+                .when(Condition::Equals(STATUS, string("authorized")));
+            match refresh_token {
+                Some(token) => update
+                    .set_if_absent(AUTHORIZER_REFRESH_TOKEN, string(token.expose()))
+                    .set_if_absent(REFRESH_AT, time(now))
+                    .set(REFRESH_SHARD, number(shard(authorizer_appid))),
+                None => update,
+            }
+        };
+        let (operation, key) = ("store a profile", || self.record_key(authorizer_appid));
+        if let Some(profile) = profile {
+            let is_news = Condition::Differs(PROFILE, AttributeValue::M(profile_map(profile)));
+            if self.write(operation, key(), update(Some(Change::Corrected)).when(is_news)).await? {
+                return Ok(true);
+            }
         }
-        self.write("store a profile", self.record_key(authorizer_appid), update).await
+        self.write(operation, key(), update(None)).await
     }
 }
 

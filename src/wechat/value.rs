@@ -7,10 +7,11 @@ use std::fmt;
 pub struct Appid(String);
 
 impl Appid {
-    /// An appid as WeChat sends it. Everything that can be a key and a log field is accepted, because
-    /// refusing WeChat's own answer would lose a grant.
+    /// An appid as WeChat sends it. Everything that can be a key, a log field and part of an event's JSON is accepted,
+    /// because refusing WeChat's own answer would lose a grant.
     pub fn parse(value: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_part = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        let fits = (1..=64).contains(&value.len()) && value.bytes().all(is_part);
         fits.then(|| Self(value.to_owned()))
     }
 

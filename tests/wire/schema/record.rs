@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::wechat::Account;
+use sandbox::wechat::{Account, Kind};
 use sandbox::{Browser, Fault, dynamodb};
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn a_record_from_the_launch_to_the_revocation() {
     scene.pushes_unauthorized().await;
     let (record, changes) = scene.check_records().await;
     check_names(&record, &["unauthorized_at", "state", "profile", "func_info"], &tokens[..3]);
-    assert_eq!(changes, ["authorized", "refresh_failed", "recovered", "updated", "unauthorized"]);
+    assert_eq!(changes, ["authorized", "updated", "refresh_failed", "recovered", "updated", "unauthorized"]);
 }
 
 #[tokio::test]
@@ -204,4 +204,27 @@ fn the_changes_are_those_of_the_pipe() {
     let filter = template.split(r#""change":{"S":"#).nth(1).and_then(|rest| rest.split('}').next());
     let filter: Vec<&str> = serde_json::from_str(filter.expect("the filter")).expect("a list");
     assert_eq!(documented, filter.into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_record_of_each_kind_of_account_and_its_correction() {
+    let mut scene = Scene::new().await;
+    for kind in Kind::ALL {
+        scene.appid = scene.wechat.add_account(Account::new(kind, "before"));
+        scene.come_back(&redirect(&scene.wechat.authorize(&scene.appid, &[17, 192]))).await;
+        let (record, _) = scene.check_records().await;
+        check_names(&record, &["profile", "profile_at"], &[]);
+        scene.wechat.rename(&scene.appid, "after");
+        scene.wechat.set_account_status(&scene.appid, 16);
+    }
+    scene.clock.advance(8 * 24 * 3600);
+    scene.put_ticket().await;
+    let answer = scene.reconcile().run(json!({})).await.expect("a run");
+    assert_eq!(answer["corrected"], Kind::ALL.len());
+    let (record, changes) = scene.check_records().await;
+    assert_eq!(
+        (&record["profile"]["nick_name"], &record["profile"]["account_status"]),
+        (&json!("after"), &json!(16))
+    );
+    assert_eq!(changes.last().map(String::as_str), Some("updated"));
 }
