@@ -119,8 +119,9 @@ class Deployment:
             if "TimeToLiveSpecification" in properties:
                 dynamodb.update_time_to_live(
                     TableName=table, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
-            dynamodb.update_continuous_backups(
-                TableName=table, PointInTimeRecoverySpecification=properties["PointInTimeRecoverySpecification"])
+            if "PointInTimeRecoverySpecification" in properties:
+                dynamodb.update_continuous_backups(
+                    TableName=table, PointInTimeRecoverySpecification=properties["PointInTimeRecoverySpecification"])
 
     def deployed_template(self):
         """As CloudFormation has it, after SAM's transformation."""
