@@ -56,8 +56,8 @@ deploy *ARGS: build
 deploy-local:
     bash e2e/deploy-local.sh
 
-# Follows a function's log. Of one visit: `just logs callback --start-time '1 day ago' --filter '"<reference>"'`.
-logs FUNCTION='callback' *ARGS='--tail':
+# Follows a function's log. Of one visit: `just logs visits --start-time '1 day ago' --filter '"<reference>"'`.
+logs FUNCTION='visits' *ARGS='--tail':
     @shift; sam logs --cw-log-group "/aws/lambda/$STACK/{{ FUNCTION }}" "$@"
 
 # Checks, in the deployed network, what keeps the platform from working, and says what to do.

@@ -17,15 +17,14 @@ def lead_browsers(stack):
     told of the emulator's address and the simulated WeChat, with variables that are no parameters of the template."""
     stack.finish_tables()
     address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
-    for function in ("AuthorizeFunction", "CallbackFunction"):
-        name = stack.resources[function]
-        deployed = stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
-        stack.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {
-            **deployed["Variables"],
-            "PUBLIC_BASE_URL": f"{address.scheme}://{address.netloc}",
-            "WECHAT_PC_BASE_URL": f"http://{stack.wechat_address}",
-            "WECHAT_MOBILE_BASE_URL": f"http://{stack.wechat_address}",
-        }})
+    name = stack.resources["VisitsFunction"]
+    deployed = stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
+    stack.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {
+        **deployed["Variables"],
+        "PUBLIC_BASE_URL": f"{address.scheme}://{address.netloc}",
+        "WECHAT_PC_BASE_URL": f"http://{stack.wechat_address}",
+        "WECHAT_MOBILE_BASE_URL": f"http://{stack.wechat_address}",
+    }})
     stack.start_wechat()
     stack.put_secret()
     stack.push_ticket()

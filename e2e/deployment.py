@@ -251,7 +251,7 @@ def authorize_as_visitor(stack):
 
 def measure(stack):
     """The Embedded Metric Format: CloudWatch makes metrics of such lines."""
-    found = [line for line in stack.log("CallbackLogs") if '"_aws"' in line and '"CloudWatchMetrics"' in line]
+    found = [line for line in stack.log("VisitsLogs") if '"_aws"' in line and '"CloudWatchMetrics"' in line]
     expect(found and all(re.search(rf'"request_id":"{UUID}"', line) for line in found),
            "the callback's log has metrics in the Embedded Metric Format, with the request id of the visit")
 
@@ -504,7 +504,7 @@ def update(stack):
     expect("LogicalResourceId/AuthorizersTable" in policy, "just protect sets a stack policy that names the tables")
     stack.deploy(RequireLaunch="true", ReturnUrlPrefix="https://shop.example/wechat/")
     expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with other parameters", stack.status)
-    lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "CallbackFunction"]
+    lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "VisitsFunction"]
     expect(all(stack.resources[name] == before[name] for name in lasting), f"it keeps {', '.join(lasting)}")
     answer = stack.api("GET", "/callback?auth_code=queryauthcode%40%40%40unknown&expires_in=3600")
     expect(answer.status == 403, "RequireLaunch=true holds: a redirect without a launch is refused", answer.status)

@@ -44,7 +44,7 @@ def make_image(engine):
     """The image in place of Lambda's own, which may be out of reach: the function's libraries, a shell, and the two
     commands that SAM runs while it adds its runtime interface emulator. They come from this machine, whose C library
     is not older than Lambda's wherever Rust and SAM run. On AWS it is Amazon Linux 2023."""
-    bootstrap = ROOT / ".aws-sam" / "build" / "CallbackFunction" / "bootstrap"
+    bootstrap = ROOT / ".aws-sam" / "build" / "VisitsFunction" / "bootstrap"
     commands = {f"bin/{name}": os.path.realpath(shutil.which(name)) for name in ("sh", "mv", "chmod")}
     files = {path.lstrip("/"): path for file in (bootstrap, *commands.values()) for path in libraries(file)}
     archive = io.BytesIO()

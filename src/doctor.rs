@@ -103,6 +103,7 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infa
 async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
     let services = app.services.with_empty_memory();
     let config = &app.config;
+    let http = services.http.alive();
     let (secret, tables, ticket, told_times, unexchanged, wechat, note, domain) = tokio::join!(
         setup::secret(&services, config, deadline),
         tables::checks(&services.store, deadline),
@@ -111,7 +112,7 @@ async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
         unexchanged::check(&services, deadline),
         wechat::checks(&services, deadline),
         quota::note(&services, config, deadline),
-        domain::checks(&services.http, config, deadline),
+        domain::checks(&http, config, deadline),
     );
     let mut checks = vec![setup::configuration(config), secret];
     checks.extend(tables);

@@ -99,7 +99,10 @@ impl Exchange {
             ClaimState::Held(claim) => {
                 match self.exchange(authorization.code, &claim, token, writing).await {
                     Answered::Granted(granted) => {
-                        let outcome = self.store_grant(&claim, *granted, writing).await;
+                        let (outcome, unprofiled) = self.store_grant(&claim, *granted, writing).await;
+                        if let Some(unprofiled) = unprofiled {
+                            self.leave_profile(unprofiled);
+                        }
                         let own = authorization.binding.map(|binding| &binding.launch);
                         match claim.binding.as_ref().map(|binding| &binding.launch) == own {
                             true => outcome,

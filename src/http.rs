@@ -5,20 +5,23 @@
 //! it gets the one that is here anyway, with Mozilla's roots compiled in.
 
 use std::error::Error;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::http::{Response, StatusCode};
+use aws_smithy_runtime_api::http::{Response as AwsResponse, StatusCode};
 use aws_smithy_types::body::SdkBody;
-use reqwest::redirect;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, ClientBuilder, Request, Response, redirect};
 use rustls::CertificateError;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// Both ends are a few milliseconds away (DynamoDB) or a few hundred (WeChat); what takes longer to
 /// connect will not answer in time either.
@@ -27,33 +30,143 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The limit of one request of any kind; callers that have less time say so per request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer may be gone: Lambda freezes an instance between invocations, and then
-/// nobody hears the other end hang up.
+/// A connection that was idle for longer is not used. The clock of this stands still while some hosts freeze a process.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// After this long without any answer, by the clock on the wall, nobody knows what became of the idle connections: Lambda
+/// freezes an instance between invocations, and then nobody hears the other end hang up.
+const STALE_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a request that can be repeated may take on a connection of which nobody knows.
+const ON_STALE: Duration = Duration::from_millis(700);
+
+/// The connections to one place: WeChat, or AWS. Clones share them.
+#[derive(Clone)]
+pub struct Http(Arc<Connections>);
+
+struct Connections {
+    connect: Box<dyn Fn() -> Client + Send + Sync>,
+    stale_after: Duration,
+    current: Mutex<Current>,
+}
+
+#[derive(Clone)]
+struct Current {
+    client: Client,
+    /// When one of its connections brought an answer, or it had none yet.
+    alive_at: SystemTime,
+}
+
+impl Http {
+    /// No connections yet. `connect` makes a client without any; `stale_after` is how long idle ones are believed to live.
+    pub fn new(stale_after: Duration, connect: impl Fn() -> Client + Send + Sync + 'static) -> Self {
+        let current = Mutex::new(Current { client: connect(), alive_at: SystemTime::now() });
+        Self(Arc::new(Connections { connect: Box::new(connect), stale_after, current }))
+    }
+
+    /// A client whose connections are all known to be alive, for a request that must not be made twice.
+    pub(crate) fn alive(&self) -> Client {
+        let mut current = self.current();
+        if current.is_stale(self.0.stale_after) {
+            *current = Current { client: (self.0.connect)(), alive_at: SystemTime::now() };
+        }
+        current.client.clone()
+    }
+
+    /// Makes a request that must not be made twice.
+    pub(crate) async fn once(&self, request: Request) -> Result<Response, reqwest::Error> {
+        self.noted(self.alive().execute(request).await)
+    }
+
+    /// Makes a request that can be repeated: at once on a new connection, if an old one turns out to be dead.
+    pub(crate) async fn repeatable(&self, request: Request) -> Result<Response, reqwest::Error> {
+        let current = self.current().clone();
+        if current.is_stale(self.0.stale_after)
+            && let Some(first) = request.try_clone()
+            && let Ok(Ok(response)) = timeout(ON_STALE, current.client.execute(first)).await
+        {
+            return self.noted(Ok(response));
+        }
+        self.once(request).await
+    }
+
+    fn noted(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, reqwest::Error> {
+        if answer.is_ok() {
+            self.current().alive_at = SystemTime::now();
+        }
+        answer
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.0.current.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl Current {
+    /// A clock that was set back says nothing.
+    fn is_stale(&self, after: Duration) -> bool {
+        SystemTime::now().duration_since(self.alive_at).map_or(true, |idle| idle >= after)
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Http")
+    }
+}
+
+/// The wires to WeChat and to AWS: connections of their own, with the same sessions of TLS.
+pub fn wires() -> (Http, Http) {
+    let tls = tls();
+    let connect = move || built(builder_with(tls.clone()));
+    (Http::new(STALE_AFTER, connect.clone()), Http::new(STALE_AFTER, connect))
+}
+
 /// A client that follows no redirects, names itself, and knows Mozilla's root certificates.
-pub fn client() -> reqwest::Client {
-    builder().build().expect("the client's configuration is constant")
+pub fn client() -> Client {
+    built(builder())
 }
 
 /// The same client before it is built: a test adds what it must know about the connections.
-pub fn builder() -> reqwest::ClientBuilder {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    reqwest::Client::builder()
+pub fn builder() -> ClientBuilder {
+    builder_with(tls())
+}
+
+fn builder_with(tls: rustls::ClientConfig) -> ClientBuilder {
+    Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
-        // WeChat's allow-list takes IPv4 addresses, and a dual-stack subnet would prefer the other kind.
-        .local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        .dns_resolver(Arc::new(Ipv4))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+}
+
+fn built(builder: ClientBuilder) -> Client {
+    builder.build().expect("the client's configuration is constant")
+}
+
+fn tls() -> rustls::ClientConfig {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Finds IPv4 addresses only: WeChat's allow-list takes no others, and a dual-stack subnet would prefer them.
+struct Ipv4;
+
+impl Resolve for Ipv4 {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port of the URL takes the place of this one.
+            let addresses = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
+            Ok(Box::new(addresses.filter(SocketAddr::is_ipv4)) as Addrs)
+        })
+    }
 }
 
 /// Why the server of a request is not believed to be the one that was asked for; none if the fault is another, such as the
@@ -85,29 +198,29 @@ pub(crate) fn untrusted(error: &reqwest::Error) -> Option<&'static str> {
     None
 }
 
-/// The same client for the AWS SDK.
-pub fn aws_client(client: reqwest::Client) -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(Connector(client));
+/// The same for the AWS SDK. It repeats what fails anyway.
+pub fn aws_client(http: Http) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector(http));
     http_client_fn(move |_, _| connector.clone())
 }
 
 #[derive(Debug)]
-struct Connector(reqwest::Client);
+struct Connector(Http);
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
+        let http = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let request = request.map(|body| body.bytes().map(<[u8]>::to_vec).unwrap_or_default());
             let request =
                 request.try_into().map_err(|error: reqwest::Error| ConnectorError::user(error.into()))?;
-            let response = client.execute(request).await.map_err(connector_error)?;
+            let response = http.repeatable(request).await.map_err(connector_error)?;
             let status = StatusCode::try_from(response.status().as_u16())
                 .map_err(|error| ConnectorError::other(error.into(), None))?;
             let headers = response.headers().clone();
             let body = response.bytes().await.map_err(connector_error)?;
-            let mut answer = Response::new(status, SdkBody::from(body));
+            let mut answer = AwsResponse::new(status, SdkBody::from(body));
             for (name, value) in &headers {
                 if let Ok(value) = value.to_str() {
                     answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
@@ -171,12 +284,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_call_leaves_by_ipv6() {
-        // Somebody listens there, where the machine has IPv6 at all.
-        let listener = TcpListener::bind("[::1]:0");
-        let port =
-            listener.as_ref().ok().and_then(|listener| listener.local_addr().ok()).map_or(9, |at| at.port());
-        let refused = client().get(format!("http://[::1]:{port}/")).send().await.expect_err("no answer");
-        assert!(refused.is_connect(), "{refused:?}");
+    async fn a_name_is_resolved_to_ipv4_only() {
+        let name = "localhost".parse().expect("a name");
+        let addresses: Vec<_> = Ipv4.resolve(name).await.expect("it is known everywhere").collect();
+        assert!(!addresses.is_empty() && addresses.iter().all(SocketAddr::is_ipv4), "{addresses:?}");
     }
 }

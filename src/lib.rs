@@ -7,8 +7,8 @@
 //!
 //! # Layout
 //!
-//! - [`authorize`]: the launch page; [`callback`]: the redirect target; [`events`]: WeChat's pushes.
-//! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing and corrects what is wrong;
+//! - [`visits`]: [`authorize`], the launch page, and [`callback`], the redirect target; [`events`]: WeChat's pushes.
+//! - [`refresh`]: keeps every token fresh; [`reconcile`]: restores what is missing;
 //!   [`token`]: gives one out.
 //! - [`doctor`]: what keeps the platform from working.
 //! - `exchange`: authorization code → grant → record; `authorizer`: the tokens that follow;
@@ -16,7 +16,7 @@
 //! - [`wechat`]: WeChat's API, errors and values; `store`: the two tables.
 //! - `page`, `visit`: what a merchant sees.
 //! - `claim`, `launch`, `lease`, [`time`]: values that decide what may happen.
-//! - [`config`], [`services`], [`runner`], [`gateway`], [`http`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
+//! - [`config`], [`services`], [`runner`], [`after`], [`gateway`], [`http`], [`aws`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
 //!   `id`: what all of it stands on.
 
 pub mod authorize;
@@ -29,6 +29,7 @@ pub mod messages;
 pub mod reconcile;
 pub mod refresh;
 pub mod token;
+pub mod visits;
 
 pub(crate) mod authorizer;
 pub(crate) mod component;
@@ -50,6 +51,8 @@ pub(crate) mod lease;
 pub mod time;
 
 pub(crate) mod address;
+pub mod after;
+pub mod aws;
 pub mod config;
 pub(crate) mod deadline;
 pub mod gateway;

@@ -3,7 +3,6 @@
 use std::env;
 use std::process::ExitCode;
 
-use aws_config::BehaviorVersion;
 use lambda_http::Error;
 use wechat_authorizer::config::Config;
 use wechat_authorizer::metric::Metrics;
@@ -11,12 +10,15 @@ use wechat_authorizer::runner::{run_http, run_json};
 use wechat_authorizer::services::Services;
 use wechat_authorizer::time::Clock;
 use wechat_authorizer::{
-    authorize, callback, component_token, doctor, events, http, launch, log, messages, reconcile, refresh,
-    token,
+    aws, component_token, doctor, events, http, launch, log, messages, reconcile, refresh, token, visits,
 };
 
-const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected authorize, callback, \
-                           component_token, doctor, events, launch, messages, reconcile, refresh or token";
+const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected component_token, doctor, \
+                           events, launch, messages, reconcile, refresh, token or visits";
+
+/// The functions for which the component token is read before the first event, while Lambda gives a start more of the
+/// processor than an invocation: those for whose answer somebody waits while WeChat is called.
+const CALL_WECHAT: [&str; 4] = ["events", "launch", "token", "visits"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -41,22 +43,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: &Config) -> Result<(), Error> {
-    let client = http::client();
-    let aws = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::aws_client(client.clone()))
-        .load()
-        .await;
-    let services = Services::new(config, &aws, client, Clock::default());
+    let (to_wechat, to_aws) = http::wires();
+    let aws = aws::config(|name| env::var(name).ok(), to_aws);
+    let services = Services::new(config, &aws, to_wechat, Clock::default());
     let metrics = Metrics::of(config.component_appid.as_str());
-    match env::var("_HANDLER").unwrap_or_default().as_str() {
-        "authorize" => {
-            let app = authorize::App::new(config, services);
-            run_http(metrics, |request| authorize::handle(&app, request)).await
-        }
-        "callback" => {
-            let app = callback::App::new(config, services);
-            run_http(metrics, |request| callback::handle(&app, request)).await
-        }
+    let handler = env::var("_HANDLER").unwrap_or_default();
+    if CALL_WECHAT.contains(&handler.as_str()) {
+        services.get_ready().await;
+    }
+    match handler.as_str() {
         "component_token" => {
             let app = component_token::App::new(config, services);
             run_json(metrics, |event| component_token::handle(&app, event)).await
@@ -88,6 +83,10 @@ async fn run(config: &Config) -> Result<(), Error> {
         "token" => {
             let app = token::App::new(config, services);
             run_json(metrics, |event| token::handle(&app, event)).await
+        }
+        "visits" => {
+            let app = visits::App::new(config, services);
+            run_http(metrics, |request| visits::handle(&app, request)).await
         }
         _ => Err(NO_FUNCTION.into()),
     }

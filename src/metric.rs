@@ -50,15 +50,13 @@ impl Metrics {
         Self(collector)
     }
 
-    /// Does what an invocation does, and writes its metrics to standard output before Lambda freezes the
-    /// process. With them goes the request id, by which its other lines are found.
-    pub async fn of_invocation<T>(self, request_id: String, invocation: impl Future<Output = T>) -> T {
-        let answer = invocation.await;
+    /// Writes the metrics of an invocation to standard output, before Lambda freezes the process. With them goes the
+    /// request id, by which its other lines are found.
+    pub fn write_of_invocation(self, request_id: String) {
         self.0.set_property("request_id", request_id);
         if let Err(error) = self.write(io::stdout()) {
             tracing::warn!("metrics are lost: {error}");
         }
-        answer
     }
 
     /// Writes what was gathered since the last time, as lines of JSON.

@@ -1,15 +1,22 @@
 //! The loop of a function: what surrounds every invocation.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
+use lambda_http::lambda_runtime::tower::layer::layer_fn;
+use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime};
 use lambda_http::{Adapter, Body, Error, Request, Response, Service, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
 
+use crate::after;
+use crate::deadline::Deadline;
 use crate::gateway;
 use crate::metric::Metrics;
+
+/// Time reserved at the end of an invocation for writing its metrics.
+const FOR_METRICS: Duration = Duration::from_millis(500);
 
 /// Answers the invocations of a function behind the HTTP API, for as long as the process lives.
 pub async fn run_http<F>(metrics: Metrics, handle: impl FnMut(Request) -> F) -> Result<(), Error>
@@ -19,17 +26,16 @@ where
     let mut function = Adapter::from(service_fn(handle));
     let invoke = move |event: LambdaEvent<Value>| {
         let LambdaEvent { payload, context } = event;
-        let request_id = context.request_id.clone();
         let called = gateway::read(payload).map(|request| function.call(LambdaEvent::new(request, context)));
-        let answer = async move {
+        async move {
             match called {
                 Ok(response) => Ok(serde_json::to_value(response.await?)?),
                 Err(malformed) => Ok::<_, Error>(gateway::refuse(malformed)),
             }
-        };
-        invocation(metrics, request_id, Box::pin(answer))
+        }
     };
-    lambda_runtime::run(service_fn(invoke)).await
+    let runtime = Runtime::new(service_fn(invoke));
+    runtime.layer(layer_fn(|service| surrounded(metrics, service))).run().await
 }
 
 /// Answers the invocations of a function that is invoked with JSON, for as long as the process lives.
@@ -42,19 +48,34 @@ where
     Answer: Serialize,
     Refusal: Into<Diagnostic> + Debug,
 {
-    let invoke = |event: LambdaEvent<Value>| {
-        let request_id = event.context.request_id.clone();
-        // Boxed, because the compiler gives up on the size of a future that is nested as deep.
-        invocation(metrics, request_id, Box::pin(handle(event)))
-    };
-    lambda_runtime::run(service_fn(invoke)).await
+    // Boxed, because the compiler gives up on the size of a future that is nested as deep.
+    let runtime = Runtime::new(service_fn(|event: LambdaEvent<Value>| Box::pin(handle(event))));
+    runtime.layer(layer_fn(|service| surrounded(metrics, service))).run().await
 }
 
-/// Does what an invocation does, in the span in which all its lines are logged at every level, and writes its
-/// metrics.
-async fn invocation<T>(metrics: Metrics, request_id: String, work: impl Future<Output = T>) -> T {
-    let id = request_id.clone();
-    logged(&id, metrics.of_invocation(request_id, work)).await
+/// What surrounds `service`, which runs the function and posts its answer: the span in which all lines of an invocation
+/// are logged at every level, what it leaves for after the answer, and its metrics. Lambda's next event is asked for when
+/// all of that is done.
+fn surrounded<S>(
+    metrics: Metrics,
+    mut service: S,
+) -> impl Service<LambdaInvocation, Response = (), Error = Error>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+{
+    service_fn(move |invocation: LambdaInvocation| {
+        let request_id = invocation.context.request_id.clone();
+        let id = request_id.clone();
+        let deadline = Deadline::of(&invocation.context).reserving(FOR_METRICS);
+        let answering = Box::pin(service.call(invocation));
+        let work = async move {
+            let (posted, left) = after::gather(answering).await;
+            deadline.limit(left.run()).await;
+            metrics.write_of_invocation(request_id);
+            posted
+        };
+        async move { logged(&id, work).await }
+    })
 }
 
 /// Does `work` in the span of an invocation. A page adds to it the `reference` that its visitor reads.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use aws_types::SdkConfig;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ struct Fetched {
 
 #[derive(Clone, Debug)]
 enum Source {
-    SecretsManager { client: Client, arn: String },
+    SecretsManager { aws: Box<SdkConfig>, arn: String },
     InPlace(Arc<ComponentSecret>),
 }
 
@@ -55,7 +55,7 @@ impl Secrets {
     /// The credentials that `config` names. Nothing is fetched yet.
     pub(crate) fn new(config: &Config, aws: &SdkConfig) -> Self {
         let source = match &config.component_secret {
-            SecretSource::Arn(arn) => Source::SecretsManager { client: Client::new(aws), arn: arn.clone() },
+            SecretSource::Arn(arn) => Source::SecretsManager { aws: Box::new(aws.clone()), arn: arn.clone() },
             SecretSource::InPlace(secret) => Source::InPlace(Arc::new(secret.clone())),
         };
         Self { source, fetched: Mutex::new(None) }
@@ -69,9 +69,9 @@ impl Secrets {
     /// The credentials, fetched at most once in five minutes. If they cannot be fetched again, those that were
     /// fetched before are still the best there is.
     pub(crate) async fn get(&self) -> Result<Arc<ComponentSecret>, SecretError> {
-        let (client, arn) = match &self.source {
+        let (aws, arn) = match &self.source {
             Source::InPlace(secret) => return Ok(secret.clone()),
-            Source::SecretsManager { client, arn } => (client, arn),
+            Source::SecretsManager { aws, arn } => (aws, arn),
         };
         let mut fetched = self.fetched.lock().await;
         if let Some(Fetched { at, secret, refused: false }) = &*fetched
@@ -79,17 +79,17 @@ impl Secrets {
         {
             return Ok(secret.clone());
         }
-        renew(&mut fetched, client, arn).await
+        renew(&mut fetched, aws, arn).await
     }
 
     /// The credentials after a push that does not fit them: fetched again if they are older than a minute,
     /// for the operator may have changed them. None if they are not; or anybody who sends forgeries would
     /// have them fetched all the time.
     pub(crate) async fn get_newer(&self) -> Option<Arc<ComponentSecret>> {
-        let Source::SecretsManager { client, arn } = &self.source else { return None };
+        let Source::SecretsManager { aws, arn } = &self.source else { return None };
         let mut fetched = self.fetched.lock().await;
         let doubtful = fetched.as_ref().is_some_and(|fetched| fetched.at.elapsed() > DOUBTED_AFTER);
-        if doubtful { renew(&mut fetched, client, arn).await.ok() } else { None }
+        if doubtful { renew(&mut fetched, aws, arn).await.ok() } else { None }
     }
 
     /// Marks what was fetched as refused by WeChat: the operator may have stored a new one.
@@ -102,10 +102,10 @@ impl Secrets {
 
 async fn renew(
     fetched: &mut Option<Fetched>,
-    client: &Client,
+    aws: &SdkConfig,
     arn: &str,
 ) -> Result<Arc<ComponentSecret>, SecretError> {
-    match fetch(client, arn).await {
+    match fetch(aws, arn).await {
         Ok(secret) => {
             let secret = Arc::new(secret);
             *fetched = Some(Fetched { at: Instant::now(), secret: secret.clone(), refused: false });
@@ -121,8 +121,9 @@ async fn renew(
     }
 }
 
-async fn fetch(client: &Client, arn: &str) -> Result<ComponentSecret, SecretError> {
-    let output = client
+async fn fetch(aws: &SdkConfig, arn: &str) -> Result<ComponentSecret, SecretError> {
+    // Made when it is needed: that is part of few starts, and takes longer than it looks.
+    let output = Client::new(aws)
         .get_secret_value()
         .secret_id(arn)
         .send()

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
+use tokio::time::sleep;
 
 use crate::component::{Cause, Component};
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::http::Http;
 use crate::id::unique_id;
 use crate::retry::until_written;
 use crate::secrets::Secrets;
@@ -29,8 +31,8 @@ pub struct Services {
     pub(crate) secrets: Arc<Secrets>,
     /// The platform's own token.
     pub(crate) component: Arc<Component>,
-    /// The HTTP client of both wires.
-    pub(crate) http: reqwest::Client,
+    /// The way to WeChat, and to whatever else is in the world.
+    pub(crate) http: Http,
     /// The time.
     pub(crate) clock: Clock,
 }
@@ -38,15 +40,30 @@ pub struct Services {
 /// How long noting an odd time may take: nothing depends on the note.
 const FOR_NOTE: Duration = Duration::from_secs(1);
 
+/// For how long after a grant its account may just be asked who it is.
+const ASKED_FOR: Duration = Duration::from_secs(3);
+
+/// How often, and after which pause, its record is looked at again for the answer.
+const LOOKS: u32 = 2;
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
+/// How long reading the component token may hold up a start.
+const FOR_READING: Duration = Duration::from_secs(1);
+
 impl Services {
     /// What `config` describes. Nothing is fetched yet.
-    pub fn new(config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: Clock) -> Self {
+    pub fn new(config: &Config, aws: &SdkConfig, http: Http, clock: Clock) -> Self {
         let store = Store::new(config, aws);
         let base_url = config.wechat_api_base_url.clone();
         let wechat = Arc::new(Client::new(http.clone(), base_url, config.component_appid.clone()));
         let secrets = Arc::new(Secrets::new(config, aws));
         let component = Component::new(store.clone(), wechat.clone(), secrets.clone(), clock.clone());
         Self { store, wechat, secrets, component: Arc::new(component), http, clock }
+    }
+
+    /// Reads the component token, so that the first event need not wait for it. Best effort.
+    pub async fn get_ready(&self) {
+        Deadline::after(FOR_READING).limit(self.component.peek()).await;
     }
 
     /// The same services as a cold start finds them: with nothing in memory.
@@ -77,6 +94,24 @@ impl Services {
         let request = |token, limit| async move { self.wechat.authorizer_list(&token, offset, limit).await };
         let answer = self.component.call(None, deadline, request).await;
         answer.map(|called| called.answer).map_err(|failure| failure.cause)
+    }
+
+    /// The record of an account that is to be shown: if the grant is so young that the account is just being asked who it is,
+    /// looked at again for a moment.
+    pub(crate) async fn profiled_record(&self, appid: &Appid) -> Result<Option<Record>, StoreError> {
+        let mut looks = 0;
+        loop {
+            let record = self.store.record(appid).await?;
+            let is_awaited = record.as_ref().is_some_and(|record| {
+                let granted = record.authorized_at.filter(|_| record.profile.is_none());
+                granted.is_some_and(|at| self.clock.now().since(at) < ASKED_FOR)
+            });
+            looks += 1;
+            if !is_awaited || looks > LOOKS {
+                return Ok(record);
+            }
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Says and notes that WeChat told a time which cannot be. Best effort.

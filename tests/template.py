@@ -292,10 +292,9 @@ AUTHORIZERS, PLATFORM, FAILED = "${AuthorizersTable.Arn}", "${PlatformTable.Arn}
 DUE, PENDING, PUSHES = f"{AUTHORIZERS}/index/refresh-due", f"{PLATFORM}/index/pending", "${PushesTable.Arn}"
 # Besides the log group and what all of them share.
 PERMISSIONS = {
-    "callback": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
+    "visits": {AUTHORIZERS: RECORD, PLATFORM: RECORD},
     "events": {AUTHORIZERS: RECORD, PLATFORM: RECORD, PUSHES: {"dynamodb:UpdateItem"}},
     "messages": {AUTHORIZERS: RECORD, PLATFORM: RECORD, PUSHES: {"dynamodb:UpdateItem"}},
-    "authorize": {PLATFORM: RECORD},
     "refresh": {
         AUTHORIZERS: RECORD,
         DUE: {"dynamodb:Query"},
@@ -583,10 +582,10 @@ CHANGES = ["authorized", "updated", "unauthorized", "unexchanged", "refresh_fail
 EVENTS_PATH = f"/events/{UUID.replace('-', '')}"
 MESSAGES_PATH = f"/messages/{UUID.replace('-', '')}/{{appid}}"
 ROUTES = {
-    "GET /authorize": "Authorize",
-    "HEAD /authorize": "Authorize",
-    "GET /callback": "Callback",
-    "HEAD /callback": "Callback",
+    "GET /authorize": "Visits",
+    "HEAD /authorize": "Visits",
+    "GET /callback": "Visits",
+    "HEAD /callback": "Visits",
     f"POST {EVENTS_PATH}": "Events",
     f"POST {MESSAGES_PATH}": "Messages",
 }
@@ -623,18 +622,18 @@ class Public(unittest.TestCase):
                         )
 
     def test_only_the_api_s_own_routes_invoke_a_function(self):
-        called = {}
+        called = set()
         for permission in Stack().of("AWS::Lambda::Permission").values():
             self.assertEqual(permission["Principal"], "apigateway.amazonaws.com")
             source = permission["SourceArn"].removeprefix("arn:aws:execute-api:us-east-1:123456789012:${Api}/")
-            called[permission["FunctionName"]] = source
+            called.add((permission["FunctionName"], source))
         self.assertEqual(
             called,
             {
-                "${AuthorizeFunction}": "*/*/authorize",
-                "${CallbackFunction}": "*/*/callback",
-                "${EventsFunction}": "*/POST/events/*",
-                "${MessagesFunction}": "*/POST/messages/*",
+                ("${VisitsFunction}", "*/*/authorize"),
+                ("${VisitsFunction}", "*/*/callback"),
+                ("${EventsFunction}", "*/POST/events/*"),
+                ("${MessagesFunction}", "*/POST/messages/*"),
             },
         )
 
@@ -658,7 +657,7 @@ class Public(unittest.TestCase):
         self.assertTrue(stack.outputs["MessagesUrl"].endswith(MESSAGES_PATH.replace("{appid}", "$APPID$")))
 
     def test_concurrency_is_kept_and_capped_or_left_alone(self):
-        kept = {"Callback": 200, "Authorize": 50, "Events": 100, "Messages": 100, "Refresh": 2}
+        kept = {"Visits": 250, "Events": 100, "Messages": 100, "Refresh": 2}
         concurrency = lambda stack: {
             name.removesuffix("Function"): function["ReservedConcurrentExecutions"]
             for name, function in stack.functions().items()
@@ -1011,7 +1010,7 @@ def metric_of(alarm):
 # What must not happen unseen: alarm to what it looks at.
 TABLES = ["Authorizers", "Platform", "Pushes"]
 FUNCTIONS = [
-    "Callback", "Events", "Messages", "Authorize", "Refresh", "Reconcile", "Launch", "Token", "ComponentToken", "Doctor",
+    "Visits", "Events", "Messages", "Refresh", "Reconcile", "Launch", "Token", "ComponentToken", "Doctor",
 ]
 WATCHED = {
     "TicketAlarm": "TicketAge",
@@ -1447,19 +1446,19 @@ WILDCARD = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": "${Authoriz
 URL = {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
 INGRESS = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}]
 MUTATIONS = [
-    ("no_action_is_a_wildcard", broken(statement("CallbackFunctionRole", "+"), WILDCARD)),
+    ("no_action_is_a_wildcard", broken(statement("VisitsFunctionRole", "+"), WILDCARD)),
     ("no_resource_is_a_wildcard", broken(statement("TokenFunctionRole", 1, "Resource"), "*")),
     ("no_resource_is_a_wildcard", broken(shared(2, "Fn::If", 1, "Action", "+"), "xray:GetTraceSummaries")),
     (
         "each_function_may_do_what_it_does",
-        broken(statement("AuthorizeFunctionRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
+        broken(statement("VisitsFunctionRole", 1, "Action", "+"), "dynamodb:DeleteItem"),
     ),
     ("each_function_may_do_what_it_does", broken(statement("RefreshFunctionRole", 1), NOTHING)),
     (
         "each_function_may_do_what_it_does",
         broken(statement("LaunchFunctionRole", 2, "Action", "+"), "dynamodb:UpdateItem"),
     ),
-    ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["CallbackFunctionRole", "Arn"]})),
+    ("each_function_has_a_role", broken(resource("EventsFunction", "Role"), {"Fn::GetAtt": ["VisitsFunctionRole", "Arn"]})),
     ("each_function_has_a_role", broken(resource("DoctorFunctionRole", "ManagedPolicyArns", "+"), "AdministratorAccess")),
     (
         "each_role_is_for_one_service",
@@ -1526,11 +1525,11 @@ MUTATIONS = [
     ),
     (
         "each_setting_of_launches",
-        broken(resource("AuthorizeFunction", "Environment", "Variables", "REQUIRE_LAUNCH"), "false"),
+        broken(resource("VisitsFunction", "Environment", "Variables", "REQUIRE_LAUNCH"), "false"),
     ),
     (
         "each_setting_of_launches",
-        broken(resource("CallbackFunction", "Environment", "Variables", "UNVOUCHED_PER_DAY"), NOTHING),
+        broken(resource("VisitsFunction", "Environment", "Variables", "UNVOUCHED_PER_DAY"), NOTHING),
     ),
     ("each_setting_of_launches", broken(("Parameters", "UnvouchedPerDay", "Default"), 10_000)),
     (
@@ -1584,7 +1583,7 @@ MUTATIONS = [
     ),
     (
         "everything_names_the_same_origin",
-        broken(resource("CallbackFunction", "Environment", "Variables", "PUBLIC_BASE_URL"), {"Ref": "PublicBaseUrl"}),
+        broken(resource("VisitsFunction", "Environment", "Variables", "PUBLIC_BASE_URL"), {"Ref": "PublicBaseUrl"}),
     ),
     (
         "everything_names_the_same_origin",

@@ -30,10 +30,10 @@ const WARM_AFTER: usize = 20;
 /// Measures and prints.
 pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await;
-    let timeout = template::timeout("CallbackFunction");
+    let timeout = template::timeout("VisitsFunction");
     let callback = Function {
         binary: build("wechat-authorizer")?,
-        handler: "callback",
+        handler: "visits",
         variables: sandbox.variables().clone(),
         timeout,
     };

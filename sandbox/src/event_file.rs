@@ -20,13 +20,16 @@ const MINI_PROGRAM: (&str, &str) = ("queryauthcode@@@sandbox-mini-program", "wx5
 /// The id of the launch that they name.
 pub const LAUNCH: &str = "5a4db0c01a9c45a4db0c01a9c4000001";
 
+/// The pages, which are modules of one function.
+const PAGES: [&str; 2] = ["authorize", "callback"];
+
 /// Milliseconds since 1970, up to the end of the years with four digits.
 const TIMES: Range<i64> = 0..253_402_300_800_000;
 
 /// An event and the function that it is for.
 #[derive(Clone, Debug)]
 pub struct EventFile {
-    /// The function's name: what the file's name has before the first `-` or `.`.
+    /// The name of the function, or of the page that it answers: what the file's name has before the first `-` or `.`.
     pub function: String,
     /// The event.
     pub event: Value,
@@ -49,11 +52,11 @@ impl EventFile {
         let event = serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let function = name.split(['-', '.']).next().unwrap_or_default();
-        if HTTP_FUNCTIONS.contains(&function) {
+        if PAGES.contains(&function) || HTTP_FUNCTIONS.contains(&function) {
             check(&event).map_err(|why| format!("{shown} is no event of API Gateway: {why}"))?;
         } else if !JSON_FUNCTIONS.contains(&function) {
             return Err(format!(
-                "{shown}: the name must start with the name of a function, as callback-no-code.json does"
+                "{shown}: the name must start with the name of a function or a page, as callback-no-code.json does"
             ));
         }
         Ok(Self { function: function.to_owned(), event })

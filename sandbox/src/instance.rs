@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_http::{Adapter, Body, Context, Error, LambdaEvent, Request, Response, Service, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Instant, timeout, timeout_at};
+use wechat_authorizer::after::{self, AfterWork};
 use wechat_authorizer::time::Clock;
 
 use crate::gateway::request::{HttpRequest, event};
@@ -87,8 +89,22 @@ impl Instance {
         self.invoke(serde_json::from_str(event).expect("an event file is JSON")).await
     }
 
-    /// One invocation. Dropping the future is the death of the process.
+    /// One invocation, with what it does after its answer. Dropping the future is the death of the process.
     pub async fn invoke(&self, event: Value) -> Answer {
+        let ends = Instant::now() + self.timeout;
+        let (answer, left) = after::gather(self.answered(event)).await;
+        // Lambda ends what takes longer. The answer is on its way.
+        let _ = timeout_at(ends, left.run()).await;
+        answer
+    }
+
+    /// Any request up to its answer, and what the invocation has left to do before the instance takes the next event. A
+    /// test that drops that kills the process after its answer; one that keeps it freezes the process.
+    pub async fn answer(&self, request: impl Into<HttpRequest>) -> (Answer, AfterWork) {
+        after::gather(self.answered(event(&request.into(), self.clock.now().as_secs()))).await
+    }
+
+    async fn answered(&self, event: Value) -> Answer {
         // The same way in as in the artifact.
         let request = match wechat_authorizer::gateway::read(event) {
             Ok(request) => request,
@@ -97,7 +113,7 @@ impl Instance {
         let handler = self.handler.clone();
         let mut adapter = Adapter::from(service_fn(move |request| handler(request)));
         let invocation = adapter.call(LambdaEvent::new(request, context(self.timeout)));
-        match tokio::time::timeout(self.timeout, invocation).await {
+        match timeout(self.timeout, invocation).await {
             Err(_) => {
                 Answer::failed(format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()))
             }

@@ -12,6 +12,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use wechat_authorizer::http::Http;
 
 pub(crate) use connection::Connection;
 
@@ -57,7 +58,7 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> Server {
 }
 
 /// The AWS configuration of a client that finds DynamoDB at `endpoint`.
-pub(crate) fn sdk_config(endpoint: &str, client: reqwest::Client) -> SdkConfig {
+pub(crate) fn sdk_config(endpoint: &str, http: Http) -> SdkConfig {
     let credentials = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -66,6 +67,6 @@ pub(crate) fn sdk_config(endpoint: &str, client: reqwest::Client) -> SdkConfig {
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::standard())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .http_client(wechat_authorizer::http::aws_client(client))
+        .http_client(wechat_authorizer::http::aws_client(http))
         .build()
 }

@@ -166,6 +166,6 @@ impl Sandbox {
 
     /// The AWS configuration of one instance, with connections of its own.
     pub fn sdk_config(&self) -> SdkConfig {
-        net::sdk_config(&self.dynamodb.endpoint, http::client())
+        net::sdk_config(&self.dynamodb.endpoint, http::wires().1)
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let variables = sandbox.variables().clone();
     let schedule = Schedule::new(&sandbox);
     let router = Router::new()
-        .merge(gateway::router(&functions, &sandbox.clock))
+        .merge(gateway::router(&functions))
         .merge(start_page::router(State::new(&sandbox, &schedule)))
         .route("/env", get(async move || json!(variables).to_string()));
     print_addresses(&origin, sandbox.variables());

@@ -68,7 +68,7 @@ mod tests {
         let sandbox = Sandbox::start().await;
         let listener = sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
         sandbox.wechat.set_events_url(Some(&format!("{}/events", sandbox::origin(&listener))));
-        let router = gateway::router(&[("EventsFunction", sandbox.events())], &sandbox.clock);
+        let router = gateway::router(&[("EventsFunction", sandbox.events())]);
         tokio::spawn(axum::serve(listener, router).into_future());
         let schedule = Schedule::new(&sandbox);
         State::new(&sandbox, &schedule)

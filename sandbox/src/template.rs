@@ -40,7 +40,7 @@ pub fn update_continuous_backups(resource: &str, table_name: &str) -> Option<Val
     (!specification.is_null()).then_some(request)
 }
 
-/// A function's name in the template: `callback` is `CallbackFunction`.
+/// A function's name in the template: `visits` is `VisitsFunction`.
 pub fn function(name: &str) -> String {
     let capitalized = |word: &str| {
         let (first, rest) = word.split_at(word.len().min(1));

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wechat_authorizer::after::AfterWork;
 use wechat_authorizer::config::Config;
+use wechat_authorizer::http::Http;
 use wechat_authorizer::services::Services;
 use wechat_authorizer::time::Clock;
 use wechat_authorizer::{callback, events, launch, reconcile, refresh, token};
@@ -81,7 +83,7 @@ pub fn config(sandbox: &Sandbox, wechat_base_url: &str) -> Config {
 
 impl Function {
     /// What a cold start makes.
-    pub fn start(self, config: &Config, aws: &SdkConfig, http: reqwest::Client, clock: &Clock) -> App {
+    pub fn start(self, config: &Config, aws: &SdkConfig, http: Http, clock: &Clock) -> App {
         let services = Services::new(config, aws, http, clock.clone());
         match self {
             Self::Callback => {
@@ -110,7 +112,7 @@ impl Function {
         static LIMITS: LazyLock<BTreeMap<Function, Duration>> = LazyLock::new(|| {
             let functions = [
                 (Function::Launch, "LaunchFunction"),
-                (Function::Callback, "CallbackFunction"),
+                (Function::Callback, "VisitsFunction"),
                 (Function::Events, "EventsFunction"),
                 (Function::Refresh, "RefreshFunction"),
                 (Function::Reconcile, "ReconcileFunction"),
@@ -123,10 +125,10 @@ impl Function {
 }
 
 impl App {
-    /// One visit or push.
-    pub async fn request(&self, request: HttpRequest) -> Answer {
+    /// One visit or push up to its answer, and what is left to be done after it.
+    pub async fn answer(&self, request: HttpRequest) -> (Answer, AfterWork) {
         match self {
-            Self::Http(instance) => instance.request(request).await,
+            Self::Http(instance) => instance.answer(request).await,
             _ => panic!("this function does not answer HTTP"),
         }
     }

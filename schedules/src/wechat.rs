@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tower_layer::Layer;
 use tower_service::Service;
+use wechat_authorizer::http::Http;
 
 use crate::fault::Side;
 use crate::time::{Moving, Time};
@@ -62,8 +64,14 @@ impl Front {
         Self { base_url: format!("http://127.0.0.1:{port}"), time: time.clone(), departing }
     }
 
-    /// The product's HTTP client for one process.
-    pub fn client(&self, process: u32) -> reqwest::Client {
+    /// The product's connections of one process.
+    pub fn http(&self, process: u32) -> Http {
+        let front = self.clone();
+        // The clock on the wall is not the one of this world.
+        Http::new(Duration::MAX, move || front.client(process))
+    }
+
+    fn client(&self, process: u32) -> reqwest::Client {
         let process = HeaderValue::from(process);
         wechat_authorizer::http::builder()
             .default_headers(HeaderMap::from_iter([(PROCESS.parse().expect("a name"), process)]))

@@ -101,20 +101,21 @@ impl World {
         product::record(&self.tables, self.component(), self.appid(merchant))
     }
 
-    /// A visit or a push. None if the process died.
+    /// A visit or a push, with what its process does after the answer. None if the process died before that.
     pub async fn request(&self, function: Function, request: HttpRequest) -> Option<Answer> {
         let process = self.process(function);
         let before = self.wire.count();
         // Boxed: a function's future is deep.
-        let request = Box::pin(process.app.request(request));
-        let answer = process.life.live(function.limit(), request).await;
-        if let Some(answer) = &answer {
-            self.judge_passing(&process, before, answer.status < 500);
-        }
+        let request = Box::pin(process.app.answer(request));
+        let Some((answer, left)) = process.life.live(function.limit(), request).await else {
+            self.done(&process, true);
+            return None;
+        };
+        self.judge_passing(&process, before, answer.status < 500);
+        let lived = process.life.live(function.limit(), left.run()).await;
         // Lambda ends a process whose invocation failed.
-        let failed = answer.as_ref().is_none_or(|answer| answer.error.is_some());
-        self.done(&process, failed);
-        answer
+        self.done(&process, answer.error.is_some() || lived.is_none());
+        Some(answer)
     }
 
     /// An invocation with JSON: its answer or its error's name. None if the process died.
@@ -144,7 +145,7 @@ impl World {
         self.born.set(number);
         let life = Life::default();
         self.wire.born(number, &life);
-        let app = function.start(&self.config, &self.aws(number), self.front.client(number), &self.clock);
+        let app = function.start(&self.config, &self.aws(number), self.front.http(number), &self.clock);
         let process = Rc::new(Process { number, function, app, life, busy: Cell::new(true) });
         processes.push(process.clone());
         process

@@ -92,7 +92,7 @@ async fn show_account(
     appid: &Appid,
     request: &Request,
 ) -> PageResponse {
-    let record = match app.services.store.record(appid).await {
+    let record = match app.services.profiled_record(appid).await {
         Ok(record) => record,
         Err(error) => {
             tracing::error!(authorizer.appid = %appid, "{error}");

@@ -85,7 +85,13 @@ impl Exchange {
         writing: Deadline,
     ) -> Option<Finished> {
         let outcome = match self.exchange(code, claim, None, writing).await {
-            Answered::Granted(granted) => self.store_grant(claim, *granted, writing).await,
+            Answered::Granted(granted) => {
+                let (outcome, unprofiled) = self.store_grant(claim, *granted, writing).await;
+                if let Some(unprofiled) = unprofiled {
+                    self.fetch_profile(&unprofiled, writing).await;
+                }
+                outcome
+            }
             Answered::Over(outcome) => outcome,
             Answered::Spent => return None,
         };

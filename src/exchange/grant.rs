@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Account, Exchange, FOR_ANSWERING, Granted, Outcome, Shown};
+use crate::after;
 use crate::claim::{Claim, Event};
 use crate::component::Cause;
 use crate::deadline::Deadline;
@@ -12,12 +13,29 @@ use crate::store::{GrantWrite, Obtained, Record};
 use crate::time::Timestamp;
 use crate::wechat::{Appid, Class, ComponentAccessToken, Grant};
 
-/// How long asking for the profile may take, best effort.
-const FOR_PROFILE: Duration = Duration::from_millis(1500);
+/// How long asking for the profile and writing it may take, best effort.
+const FOR_PROFILE: Duration = Duration::from_secs(3);
+
+/// An account whose grant is stored, and whose profile is to be fetched.
+#[derive(Clone, Debug)]
+pub(super) struct Unprofiled {
+    appid: Appid,
+    /// Which grant of the account it is.
+    authorized_at: Timestamp,
+    /// Whether WeChat gave a refresh token with the grant; if not, it may tell one with the profile.
+    has_refresh_token: bool,
+    token: ComponentAccessToken,
+}
 
 impl Exchange {
-    /// Writes the grant. Nothing may keep it from being written but the end of the invocation.
-    pub(super) async fn store_grant(&self, claim: &Claim, granted: Granted, writing: Deadline) -> Outcome {
+    /// Writes the grant. Nothing may keep it from being written but the end of the invocation. Returns the account if it
+    /// is to be asked who it is.
+    pub(super) async fn store_grant(
+        &self,
+        claim: &Claim,
+        granted: Granted,
+        writing: Deadline,
+    ) -> (Outcome, Option<Unprofiled>) {
         let Granted { grant, token, asked_at } = granted;
         let appid = &grant.authorizer_appid;
         let bound = match self.put_grant(claim, &grant, Obtained::Exchanged, asked_at, writing).await {
@@ -25,15 +43,20 @@ impl Exchange {
                 tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
                 let giving_back = self.follow(claim, claim.code.after(Event::AnswerLost, claim.evidence));
                 Deadline::after(FOR_ANSWERING / 2).limit(giving_back).await;
-                return Outcome::Pending;
+                return (Outcome::Pending, None);
             }
             Some(Landed::Newer(newer) | Landed::Doubtful(newer)) => {
                 tracing::info!(authorizer.appid = %appid, "a newer event is stored already");
-                return Outcome::of_record(appid, &newer, self.shown_of(claim, &newer));
+                return (Outcome::of_record(appid, &newer, self.shown_of(claim, &newer)), None);
             }
             Some(Landed::Written { bound }) => bound,
         };
-        let nick_name = self.fetch_profile(claim, &grant, &token, writing).await;
+        let unprofiled = Unprofiled {
+            appid: appid.clone(),
+            authorized_at: claim.event_time,
+            has_refresh_token: grant.refresh_token.is_some(),
+            token,
+        };
         tracing::info!(
             authorizer.appid = %appid,
             permission_sets = grant.func_info.len(),
@@ -44,14 +67,14 @@ impl Exchange {
         permission_sets.sort_by_key(|set| set.id);
         permission_sets.dedup_by_key(|set| set.id);
         let account = Account {
-            nick_name,
+            nick_name: None,
             permission_sets,
             // Nearly every page of a grant reads the record.
             head_img: None,
             has_tokens: grant.access_token.is_some() || grant.refresh_token.is_some(),
             authorizer_appid: grant.authorizer_appid,
         };
-        Outcome::Stored(account, if bound { Shown::Launch } else { Shown::Here })
+        (Outcome::Stored(account, if bound { Shown::Launch } else { Shown::Here }), Some(unprofiled))
     }
 
     /// Who may see the account of a grant that gave way to a newer one: its launch has it as its outcome all the same.
@@ -127,34 +150,34 @@ impl Exchange {
         }
     }
 
-    /// Asks who the account is, once its grant is safe: best effort. Returns its name.
-    async fn fetch_profile(
-        &self,
-        claim: &Claim,
-        grant: &Grant,
-        token: &ComponentAccessToken,
-        writing: Deadline,
-    ) -> Option<String> {
-        let appid = &grant.authorizer_appid;
-        let deadline = writing.within(FOR_PROFILE);
+    /// Asks who the account is, once its grant is safe: best effort. If that is lost, `reconcile` asks again.
+    pub(super) async fn fetch_profile(&self, unprofiled: &Unprofiled, deadline: Deadline) {
+        let Unprofiled { appid, authorized_at, has_refresh_token, token } = unprofiled;
+        let deadline = deadline.within(FOR_PROFILE);
         let fetching = async {
             let info = match self.services.wechat.authorizer_info(token, appid, deadline.remaining()).await {
                 Ok(info) => info,
                 Err(error) => {
                     let errcode = error.errcode().get();
-                    tracing::warn!(authorizer.appid = %appid, errcode, "no profile: {error}");
-                    return None;
+                    return tracing::warn!(authorizer.appid = %appid, errcode, "no profile: {error}");
                 }
             };
-            let missing = info.refresh_token.as_ref().filter(|_| grant.refresh_token.is_none());
+            let missing = info.refresh_token.as_ref().filter(|_| !has_refresh_token);
             let now = self.services.clock.now();
             let profile = info.profile.as_ref();
-            let put = self.services.store.put_profile(appid, claim.event_time, profile, missing, now);
+            let put = self.services.store.put_profile(appid, *authorized_at, profile, missing, now);
             if let Err(error) = put.await {
                 tracing::warn!(authorizer.appid = %appid, "{error}");
             }
-            info.profile?.nick_name
         };
-        deadline.limit(fetching).await?
+        deadline.limit(fetching).await;
+    }
+
+    /// The same, once the invocation has answered: whoever waits for that does not wait for the profile.
+    pub(super) fn leave_profile(&self, unprofiled: Unprofiled) {
+        let exchange = self.clone();
+        after::leave(async move {
+            exchange.fetch_profile(&unprofiled, Deadline::after(FOR_PROFILE)).await;
+        });
     }
 }

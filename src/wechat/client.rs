@@ -5,8 +5,8 @@ mod openapi;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::header::{DATE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::{Method, Request, Url};
 use serde_json::{Value, json};
 
 use super::answer::{self, issued};
@@ -16,7 +16,7 @@ use super::{
     PreAuthCode, RefreshedToken,
 };
 use crate::address::below;
-use crate::http::untrusted;
+use crate::http::{Http, untrusted};
 use crate::metric;
 
 pub(crate) use openapi::{ApiAnswer, Quota, Quotas};
@@ -24,7 +24,7 @@ pub(crate) use openapi::{ApiAnswer, Quota, Quotas};
 /// WeChat's API as one platform sees it.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     base_url: Url,
     component_appid: Appid,
     /// Whether the component token travels as `access_token`, as WeChat's newer pages say, and not as
@@ -40,7 +40,7 @@ pub(crate) const LIST_PAGE: usize = 500;
 
 impl Client {
     /// A client of the platform `component_appid` at `base_url`.
-    pub fn new(http: reqwest::Client, base_url: Url, component_appid: Appid) -> Self {
+    pub fn new(http: Http, base_url: Url, component_appid: Appid) -> Self {
         Self { http, base_url, component_appid, newer_name: AtomicBool::new(false) }
     }
 
@@ -57,7 +57,8 @@ impl Client {
             "component_appsecret": appsecret.expose(),
             "component_verify_ticket": ticket.expose(),
         });
-        let (answer, unreadable) = self.post("api_component_token", None, &body, repeatable(limit)).await?;
+        let (answer, unreadable) =
+            self.post("api_component_token", None, &body, Limit::repeatable(limit)).await?;
         issued(&answer, "component_access_token", ComponentAccessToken::new).ok_or(unreadable)
     }
 
@@ -72,7 +73,7 @@ impl Client {
             "component_appid": self.component_appid.as_str(),
             "component_secret": appsecret.expose(),
         });
-        self.post("api_start_push_ticket", None, &body, repeatable(limit)).await.map(|_| ())
+        self.post("api_start_push_ticket", None, &body, Limit::repeatable(limit)).await.map(|_| ())
     }
 
     /// `api_create_preauthcode`: the code with which one merchant's visit to the consent page begins.
@@ -82,8 +83,9 @@ impl Client {
         limit: Duration,
     ) -> Result<Issued<PreAuthCode>, CallError> {
         let body = json!({ "component_appid": self.component_appid.as_str() });
-        let (answer, unreadable) =
-            self.post("api_create_preauthcode", Some(component_token), &body, repeatable(limit)).await?;
+        let (answer, unreadable) = self
+            .post("api_create_preauthcode", Some(component_token), &body, Limit::repeatable(limit))
+            .await?;
         issued(&answer, "pre_auth_code", PreAuthCode::new).ok_or(unreadable)
     }
 
@@ -101,7 +103,8 @@ impl Client {
             "authorization_code": code.expose(),
         });
         // The answer comes once: it deserves what time there is.
-        let (answer, unreadable) = self.post("api_query_auth", Some(component_token), &body, limit).await?;
+        let (answer, unreadable) =
+            self.post("api_query_auth", Some(component_token), &body, Limit::once(limit)).await?;
         Grant::read(&answer, known).ok_or(unreadable)
     }
 
@@ -116,8 +119,9 @@ impl Client {
             "component_appid": self.component_appid.as_str(),
             "authorizer_appid": authorizer_appid.as_str(),
         });
-        let (answer, _) =
-            self.post("api_get_authorizer_info", Some(component_token), &body, repeatable(limit)).await?;
+        let (answer, _) = self
+            .post("api_get_authorizer_info", Some(component_token), &body, Limit::repeatable(limit))
+            .await?;
         Ok(AuthorizerInfo::read(&answer))
     }
 
@@ -135,8 +139,9 @@ impl Client {
             "authorizer_appid": authorizer_appid.as_str(),
             "authorizer_refresh_token": refresh_token.expose(),
         });
-        let (answer, unreadable) =
-            self.post("api_authorizer_token", Some(component_token), &body, repeatable(limit)).await?;
+        let (answer, unreadable) = self
+            .post("api_authorizer_token", Some(component_token), &body, Limit::once(limit.min(LONGEST_CALL)))
+            .await?;
         RefreshedToken::read(&answer).ok_or(unreadable)
     }
 
@@ -153,8 +158,9 @@ impl Client {
             "offset": offset,
             "count": LIST_PAGE,
         });
-        let (answer, unreadable) =
-            self.post("api_get_authorizer_list", Some(component_token), &body, repeatable(limit)).await?;
+        let (answer, unreadable) = self
+            .post("api_get_authorizer_list", Some(component_token), &body, Limit::repeatable(limit))
+            .await?;
         AuthorizerList::read(&answer).ok_or(unreadable)
     }
 
@@ -169,7 +175,7 @@ impl Client {
         let mut url = below(&self.base_url, "/cgi-bin/message/custom/send");
         url.query_pairs_mut().append_pair("access_token", access_token.expose());
         let body = json!({"touser": openid, "msgtype": "text", "text": {"content": content}});
-        self.measured(url, &body, repeatable(limit)).await.map(|_| ())
+        self.measured(url, &body, Limit::repeatable(limit)).await.map(|_| ())
     }
 
     /// Posts `body` and reads the answer. The second value is the error for an answer that lacks what the
@@ -179,7 +185,7 @@ impl Client {
         endpoint: &str,
         component_token: Option<&ComponentAccessToken>,
         body: &Value,
-        limit: Duration,
+        limit: Limit,
     ) -> Result<(Value, CallError), CallError> {
         let newer_name = self.newer_name.load(Ordering::Relaxed);
         let answer = self.post_with(endpoint, component_token, newer_name, body, limit).await;
@@ -199,7 +205,7 @@ impl Client {
         component_token: Option<&ComponentAccessToken>,
         newer_name: bool,
         body: &Value,
-        limit: Duration,
+        limit: Limit,
     ) -> Result<(Value, CallError), CallError> {
         let mut url = below(&self.base_url, &format!("/cgi-bin/component/{endpoint}"));
         if let Some(token) = component_token {
@@ -209,12 +215,7 @@ impl Client {
         self.measured(url, body, limit).await
     }
 
-    async fn measured(
-        &self,
-        url: Url,
-        body: &Value,
-        limit: Duration,
-    ) -> Result<(Value, CallError), CallError> {
+    async fn measured(&self, url: Url, body: &Value, limit: Limit) -> Result<(Value, CallError), CallError> {
         let answer = async {
             let reply = self.send(url, body, limit).await?;
             Ok((reply.json?, reply.unreadable))
@@ -224,15 +225,17 @@ impl Client {
         answer
     }
 
-    async fn send(&self, url: Url, body: &Value, limit: Duration) -> Result<Reply, CallError> {
+    async fn send(&self, url: Url, body: &Value, limit: Limit) -> Result<Reply, CallError> {
         let secrets = secrets(&url, body);
-        let request = self
-            .http
-            .post(url)
-            .header("content-type", "application/json")
-            .timeout(limit)
-            .body(body.to_string());
-        let response = request.send().await.map_err(transport_error)?;
+        let mut request = Request::new(Method::POST, url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.timeout_mut() = Some(limit.time);
+        *request.body_mut() = Some(body.to_string().into());
+        let answer = match limit.repeatable {
+            true => self.http.repeatable(request).await,
+            false => self.http.once(request).await,
+        };
+        let response = answer.map_err(transport_error)?;
         let (status, date) = (response.status().as_u16(), response.headers().get(DATE).cloned());
         let bytes = response.bytes().await.map_err(transport_error)?;
         let unreadable = CallError::Unreadable { status, length: bytes.len() };
@@ -240,9 +243,23 @@ impl Client {
     }
 }
 
-/// The limit of a call that can be repeated: there is more in asking again than in waiting.
-fn repeatable(limit: Duration) -> Duration {
-    limit.min(LONGEST_CALL)
+/// How long a call may take, and whether it can be repeated.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    time: Duration,
+    repeatable: bool,
+}
+
+impl Limit {
+    /// Of a call that changes something at WeChat which only its answer tells: its answer is worth the time there is.
+    fn once(time: Duration) -> Self {
+        Self { time, repeatable: false }
+    }
+
+    /// Of a call that can be repeated: there is more in asking again than in waiting.
+    fn repeatable(time: Duration) -> Self {
+        Self { time: time.min(LONGEST_CALL), repeatable: true }
+    }
 }
 
 /// What must not be seen again in WeChat's words: all that was sent but the appids, which are no secret.

@@ -27,7 +27,7 @@ impl Upstream {
     }
 
     pub(super) fn sdk_config(&self) -> SdkConfig {
-        net::sdk_config(&self.endpoint, self.client.clone())
+        net::sdk_config(&self.endpoint, wechat_authorizer::http::wires().1)
     }
 
     pub(super) async fn call(&self, operation: &str, request: Value) -> Value {

@@ -8,9 +8,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use wechat_authorizer::time::Clock;
 
-use super::request::{HttpRequest, event};
+use super::request::HttpRequest;
 use crate::instance::{Answer, Instance};
 use crate::template;
 
@@ -19,17 +18,17 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 /// The routes of the template, each with its function. Prints a line for each visit; a push gets its line from
 /// whoever sends it.
-pub fn router(functions: &[(impl AsRef<str>, Instance)], clock: &Clock) -> Router {
+pub fn router(functions: &[(impl AsRef<str>, Instance)]) -> Router {
     let mut router = Router::new();
     for (resource, instance) in functions {
         let is_push = ["events", "messages"].map(template::function).contains(&resource.as_ref().to_owned());
         for (method, path) in template::routes(resource.as_ref()) {
             let method = Method::from_bytes(method.as_bytes()).expect("the template names HTTP methods");
             let filter = MethodFilter::try_from(method).expect("a method that axum routes");
-            let (instance, clock) = (instance.clone(), clock.clone());
+            let instance = instance.clone();
             let handler = async move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
                 let (text, started) = (format!("{method} {}", uri.path()), Instant::now());
-                let answer = answer(instance, clock, method, uri, headers, body).await;
+                let answer = answer(instance, method, uri, headers, body).await;
                 if !is_push {
                     println!("platform  {text} {} {} ms", answer.status, started.elapsed().as_millis());
                 }
@@ -44,14 +43,7 @@ pub fn router(functions: &[(impl AsRef<str>, Instance)], clock: &Clock) -> Route
     router.layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-async fn answer(
-    instance: Instance,
-    clock: Clock,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
+async fn answer(instance: Instance, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let request = HttpRequest {
         method: method.to_string(),
@@ -60,7 +52,9 @@ async fn answer(
         headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
         body: body.to_vec(),
     };
-    instance.invoke(event(&request, clock.now().as_secs())).await
+    let (answer, left) = instance.answer(request).await;
+    tokio::spawn(left.run());
+    answer
 }
 
 impl From<Answer> for Response {

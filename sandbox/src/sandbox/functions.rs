@@ -42,6 +42,7 @@ macro_rules! functions {
             /// A cold instance of the function with this name.
             pub fn function(&self, name: &str) -> Option<Function> {
                 match name {
+                    "authorize" | "callback" => Some(Function::Http(self.visits())),
                     $(stringify!($http) => Some(Function::Http(self.$http())),)*
                     $(stringify!($json) => Some(Function::Json(self.$json())),)*
                     _ => None,
@@ -67,12 +68,22 @@ macro_rules! functions {
 }
 
 functions! {
-    http: authorize callback events messages;
+    http: visits events messages;
     json: launch refresh reconcile token component_token doctor;
 }
 
 impl Sandbox {
-    /// A cold instance of `callback` with other variables.
+    /// A cold instance of the function behind the launch page.
+    pub fn authorize(&self) -> Instance {
+        self.visits()
+    }
+
+    /// A cold instance of the function behind the redirect's target, which is the same one.
+    pub fn callback(&self) -> Instance {
+        self.visits()
+    }
+
+    /// A cold instance of `visits` with other variables.
     pub fn callback_with(&self, variables: &[(&str, &str)]) -> Instance {
         let with = |sandbox: Self, (name, value): &(&str, &str)| sandbox.with(name, value);
         variables.iter().fold(self.clone(), with).callback()
@@ -83,16 +94,16 @@ impl Sandbox {
     pub async fn with_gateway(&self) -> Self {
         let listener = net::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
         let mut sandbox = self.with("PUBLIC_BASE_URL", &net::origin(&listener));
-        let router = gateway::router(&sandbox.http_functions(), &sandbox.clock);
+        let router = gateway::router(&sandbox.http_functions());
         sandbox._gateway = Some(Arc::new(net::serve(listener, router)));
         sandbox
     }
 
     /// What a cold start makes: a function's `App` with clients of its own.
     fn cold<App>(&self, new: impl Fn(&Config, Services) -> App) -> App {
-        let (config, http) = (self.config(), http::client());
-        let aws = net::sdk_config(&self.dynamodb.endpoint, http.clone());
-        new(&config, Services::new(&config, &aws, http, self.clock.clone()))
+        let (config, (wechat, aws)) = (self.config(), http::wires());
+        let aws = net::sdk_config(&self.dynamodb.endpoint, aws);
+        new(&config, Services::new(&config, &aws, wechat, self.clock.clone()))
     }
 
     fn http<F>(&self, name: &str, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Instance

@@ -15,7 +15,7 @@ async fn platform() -> (Sandbox, String) {
     let sandbox = Sandbox::start().await;
     let listener = sandbox::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
     sandbox.wechat.set_events_url(Some(&format!("{}/events", sandbox::origin(&listener))));
-    let router = gateway::router(&[("EventsFunction", sandbox.events())], &sandbox.clock);
+    let router = gateway::router(&[("EventsFunction", sandbox.events())]);
     tokio::spawn(axum::serve(listener, router).into_future());
     let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
     (sandbox, appid)

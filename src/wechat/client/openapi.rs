@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::{Client, Reply, repeatable};
+use super::{Client, Limit, Reply};
 use crate::address::below;
 use crate::time::Timestamp;
 use crate::wechat::answer::integer;
@@ -112,7 +112,7 @@ impl Client {
         if let Some(token) = component_token {
             url.query_pairs_mut().append_pair("access_token", token.expose());
         }
-        self.send(url, body, repeatable(limit)).await
+        self.send(url, body, Limit::repeatable(limit)).await
     }
 }
 
