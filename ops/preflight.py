@@ -107,7 +107,7 @@ def concurrency(findings, reserved):
         findings.good(text)
     else:
         findings.bad(f"{text}; the stack reserves {reserved}, and {UNRESERVED} must stay unreserved",
-                     "deploy with CallbackConcurrency=0 AuthorizeConcurrency=0 EventsConcurrency=0 RefreshConcurrency=0, "
+                     "deploy with VisitsConcurrency=0 EventsConcurrency=0 MessagesConcurrency=0 RefreshConcurrency=0, "
                      "or have the quota Concurrent executions raised first: Service Quotas, AWS Lambda")
 
 
@@ -198,7 +198,7 @@ def main():
     parser.add_argument("--network", choices=["none", "existing", "created"], default="created")
     parser.add_argument("--nat-gateways", type=int, choices=[1, 2], default=2)
     parser.add_argument("--zones", default="", help="what will be the parameter Zones")
-    parser.add_argument("--reserved", type=int, default=352, help="the sum of the four ...Concurrency parameters")
+    parser.add_argument("--reserved", type=int, default=452, help="the sum of the four ...Concurrency parameters")
     arguments = parser.parse_args()
     findings = Findings()
     name(findings)

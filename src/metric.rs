@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
+use serde_json::{Deserializer, Map, Value};
 
 /// Under which name CloudWatch shows the metrics.
 pub const NAMESPACE: &str = "wechat-authorizer";
@@ -59,10 +60,41 @@ impl Metrics {
         }
     }
 
-    /// Writes what was gathered since the last time, as lines of JSON.
-    pub fn write(self, writer: impl io::Write) -> io::Result<()> {
-        self.0.flush(writer)
+    /// Writes what was gathered since the last time: as one line of JSON, or as one for each value of a dimension that has
+    /// several.
+    pub fn write(self, mut writer: impl io::Write) -> io::Result<()> {
+        let mut lines = Vec::new();
+        self.0.flush(&mut lines)?;
+        for line in joined(&lines)? {
+            serde_json::to_writer(&mut writer, &line)?;
+            writeln!(writer)?;
+        }
+        Ok(())
     }
+}
+
+/// The collector writes a line for each value of each dimension. A line may name several dimensions, each for metrics of
+/// its own, as long as each has one value: CloudWatch charges by the line.
+fn joined(lines: &[u8]) -> serde_json::Result<Vec<Map<String, Value>>> {
+    let mut joined: Vec<Map<String, Value>> = Vec::new();
+    for line in Deserializer::from_slice(lines).into_iter::<Map<String, Value>>() {
+        let mut line = line?;
+        let is_same = |(name, value): (&String, &Value), into: &Map<String, Value>| {
+            into.get(name).is_none_or(|other| other == value)
+        };
+        let directives = line.remove("_aws").unwrap_or_default();
+        let fitting = joined.iter_mut().find(|into| line.iter().all(|member| is_same(member, into)));
+        let Some(into) = fitting else {
+            line.insert("_aws".to_owned(), directives);
+            joined.push(line);
+            continue;
+        };
+        if let Value::Array(all) = &mut into["_aws"]["CloudWatchMetrics"] {
+            all.extend(directives["CloudWatchMetrics"].as_array().cloned().unwrap_or_default());
+        }
+        into.extend(line);
+    }
+    Ok(joined)
 }
 
 /// `Grants` by `Door`: a grant is in the table that was not there before.

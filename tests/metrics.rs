@@ -36,20 +36,21 @@ fn values(lines: &str) -> BTreeMap<String, Value> {
     let mut values = BTreeMap::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line).expect("a line of JSON");
-        let directive = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(directive["Namespace"], NAMESPACE);
-        let dimensions: Vec<&str> =
-            directive["Dimensions"][0].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-        assert_eq!(dimensions[0], "ComponentAppid");
-        assert_eq!(line["ComponentAppid"], COMPONENT_APPID);
-        assert!(dimensions.len() <= 2, "{dimensions:?}");
-        for metric in directive["Metrics"].as_array().expect("a list") {
-            let name = metric["Name"].as_str().expect("a name");
-            let key = match dimensions.get(1) {
-                Some(dimension) => format!("{name} {}", line[dimension].as_str().expect("its value")),
-                None => name.to_owned(),
-            };
-            values.insert(key, line[name].clone());
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().expect("a list") {
+            assert_eq!(directive["Namespace"], NAMESPACE);
+            let dimensions = directive["Dimensions"][0].as_array().expect("a list");
+            let dimensions: Vec<&str> = dimensions.iter().filter_map(Value::as_str).collect();
+            assert_eq!(dimensions[0], "ComponentAppid");
+            assert_eq!(line["ComponentAppid"], COMPONENT_APPID);
+            assert!(dimensions.len() <= 2, "{dimensions:?}");
+            for metric in directive["Metrics"].as_array().expect("a list") {
+                let name = metric["Name"].as_str().expect("a name");
+                let key = match dimensions.get(1) {
+                    Some(dimension) => format!("{name} {}", line[dimension].as_str().expect("its value")),
+                    None => name.to_owned(),
+                };
+                values.insert(key, line[name].clone());
+            }
         }
     }
     values
@@ -79,6 +80,7 @@ async fn a_visit_is_measured_without_anything_secret() {
     let lines = written();
     let values = values(&lines);
     assert_eq!(values["Grants callback"], 1, "the reload brought no other");
+    assert_eq!(lines.lines().count(), 1, "what has one value of each dimension is one line");
     assert_eq!(values["Outcomes stored"], 1);
     assert_eq!(values["Redirects bare"], 2);
     assert_eq!(values["WechatCalls given"], sandbox.wechat.requests().len());

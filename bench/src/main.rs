@@ -8,8 +8,6 @@
 //! that is missed is printed, and fails nothing.
 
 mod artifact;
-mod process;
-mod runtime_api;
 mod scale;
 mod start;
 

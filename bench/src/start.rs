@@ -16,8 +16,8 @@ use sandbox::{HttpRequest, Sandbox, gateway, template};
 use serde_json::Value;
 
 use crate::artifact::build;
-use crate::process::{Function, Process};
 use report::{Costs, print};
+use sandbox::process::{Artifact, Process};
 
 /// An odd number, so that the median is one of them.
 const STARTS: usize = 15;
@@ -31,13 +31,13 @@ const WARM_AFTER: usize = 20;
 pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await;
     let timeout = template::timeout("VisitsFunction");
-    let callback = Function {
+    let callback = Artifact {
         binary: build("wechat-authorizer")?,
         handler: "visits",
         variables: sandbox.variables().clone(),
         timeout,
     };
-    let empty = Function {
+    let empty = Artifact {
         binary: build("empty-function")?,
         handler: "empty",
         variables: BTreeMap::default(),
@@ -75,7 +75,7 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// One start, up to the first answer.
-async fn start(function: &Function, event: Value, costs: &mut Costs) -> Result<(), Box<dyn Error>> {
+async fn start(function: &Artifact, event: Value, costs: &mut Costs) -> Result<(), Box<dyn Error>> {
     let mut process = Process::start(function).await?;
     costs.first_poll.push(process.first_poll().await?);
     costs.processor_of_start.push(process.processor_time()?);

@@ -14,6 +14,7 @@
 //! - [`gateway`]: requests as API Gateway's payload 2.0 events, answers back
 //! - [`event_file`]: the files in `events/`, each with a sandbox in which it has something to do
 //! - [`pipe`]: the events that the pipes make of what is written
+//! - [`process`]: the artifact as a process behind Lambda's Runtime API; [`tunnel`]: a network whose connections end
 //! - [`template`]: what the deployed stack looks like, read from `template.yaml`
 
 mod browser;
@@ -29,8 +30,10 @@ mod message;
 mod net;
 mod opaque;
 pub mod pipe;
+pub mod process;
 mod sandbox;
 pub mod template;
+pub mod tunnel;
 pub mod wechat;
 pub mod wire;
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::dynamodb::{DynamoDb, Tally};
 use super::records;
 use super::wechat::WeChat;
-use crate::process::{Function, Process, own_processor_time};
+use sandbox::process::{Artifact, Process, own_processor_time};
 
 const IDLE_RUNS: u32 = 5;
 
@@ -69,7 +69,7 @@ impl Bench {
         let sandbox = sandbox
             .with("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.endpoint)
             .with("WECHAT_API_BASE_URL", &wechat.base_url);
-        let function = Function {
+        let function = Artifact {
             binary: binary.to_owned(),
             handler: "refresh",
             variables: sandbox.variables().clone(),

@@ -1,31 +1,36 @@
-//! One process of a function, as Lambda starts it, and what it costs.
+//! One process of the artifact, as Lambda starts, freezes and kills it, and what it costs.
+
+mod runtime_api;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::runtime_api::{Poll, RuntimeApi};
+use runtime_api::{Poll, RuntimeApi};
 
 /// What is started.
-pub(crate) struct Function {
-    /// The release binary.
-    pub(crate) binary: PathBuf,
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// The binary.
+    pub binary: PathBuf,
     /// `_HANDLER`.
-    pub(crate) handler: &'static str,
+    pub handler: &'static str,
     /// Its environment, beside what Lambda sets.
-    pub(crate) variables: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
     /// How long an invocation may take.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 /// A running process; it ends with this value.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     started: Instant,
     api: RuntimeApi,
@@ -34,15 +39,17 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the function behind a Runtime API of its own, and does not wait for it.
-    pub(crate) async fn start(function: &Function) -> Result<Self, Box<dyn Error>> {
-        let api = RuntimeApi::start(function.timeout).await?;
-        let log = function.binary.with_extension("bench.log");
-        let mut command = Command::new(&function.binary);
+    /// Starts the artifact behind a Runtime API of its own, and does not wait for it.
+    pub async fn start(artifact: &Artifact) -> Result<Self, Box<dyn Error>> {
+        let api = RuntimeApi::start(artifact.timeout).await?;
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("artifact-{}-{}.log", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let log = env::temp_dir().join(name);
+        let mut command = Command::new(&artifact.binary);
         command
             .env_clear()
-            .envs(&function.variables)
-            .env("_HANDLER", function.handler)
+            .envs(&artifact.variables)
+            .env("_HANDLER", artifact.handler)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -57,17 +64,17 @@ impl Process {
     }
 
     /// How long it took from the start to the first poll.
-    pub(crate) async fn first_poll(&mut self) -> Result<Duration, Box<dyn Error>> {
+    pub async fn first_poll(&mut self) -> Result<Duration, Box<dyn Error>> {
         Ok(self.ready().await? - self.started)
     }
 
     /// How long ago the process was started.
-    pub(crate) fn started(&self) -> Instant {
+    pub fn started(&self) -> Instant {
         self.started
     }
 
     /// Waits until the process has nothing left to do. Returns when that was.
-    pub(crate) async fn ready(&mut self) -> Result<Instant, Box<dyn Error>> {
+    pub async fn ready(&mut self) -> Result<Instant, Box<dyn Error>> {
         if self.poll.is_none() {
             let poll = self.api.poll().await;
             self.poll = Some(poll.map_err(|error| format!("{error}; its log is {}", self.log.display()))?);
@@ -76,7 +83,7 @@ impl Process {
     }
 
     /// Hands over an event. Returns when that was, when the answer was there, and the answer.
-    pub(crate) async fn invoke(&mut self, event: Value) -> Result<(Instant, Instant, Value), Box<dyn Error>> {
+    pub async fn invoke(&mut self, event: Value) -> Result<(Instant, Instant, Value), Box<dyn Error>> {
         self.ready().await?;
         let poll = self.poll.take().ok_or("the process does not poll")?;
         let began = Instant::now();
@@ -86,13 +93,40 @@ impl Process {
         Ok((began, answer.at, answer.result?))
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> io::Result<String> {
+        fs::read_to_string(&self.log)
+    }
+
+    /// Stops it where it is, as Lambda does between invocations.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal("CONT")
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(|_| ())
+    }
+
+    fn signal(&self, name: &str) -> io::Result<()> {
+        let status =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("the process has ended")) }
+    }
+
     /// The processor time of all its threads so far.
-    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
+    pub fn processor_time(&self) -> io::Result<Duration> {
         processor_time(&self.proc("task"))
     }
 
     /// The most memory that was resident at any time, in bytes.
-    pub(crate) fn peak_memory(&self) -> io::Result<u64> {
+    pub fn peak_memory(&self) -> io::Result<u64> {
         let status = fs::read_to_string(self.proc("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         Ok(number(line.and_then(|line| line.trim().strip_suffix(" kB")))? * 1024)
@@ -104,7 +138,7 @@ impl Process {
 }
 
 /// The processor time of the threads of this process so far.
-pub(crate) fn own_processor_time() -> io::Result<Duration> {
+pub fn own_processor_time() -> io::Result<Duration> {
     processor_time(Path::new("/proc/self/task"))
 }
 
@@ -113,6 +147,7 @@ impl Drop for Process {
         // It may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_file(&self.log);
     }
 }
 
