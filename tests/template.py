@@ -1152,7 +1152,7 @@ class Watching(unittest.TestCase):
         ):
             for function in stack.functions().values():
                 self.assertEqual(function["TracingConfig"], {"Mode": mode})
-        self.assertEqual(TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"], ["TRACE", "DEBUG", "INFO"])
+                self.assertEqual(function["LoggingConfig"]["ApplicationLogLevel"], "INFO")
 
 
 class Form(unittest.TestCase):

@@ -1,6 +1,7 @@
 //! What the Lambda artifact costs.
 //!
-//! - `cargo run --release -p bench`: a start and an invocation, beside an empty function
+//! - `cargo run --release -p bench`: a start and an invocation, beside an empty function; with `-- beside BINARY HANDLER`
+//!   beside another artifact, too
 //! - `cargo run --release -p bench -- scale [N…]`: keeping the tokens of N authorizers fresh, by default of
 //!   1,000, 10,000 and 100,000
 //!
@@ -18,8 +19,11 @@ use std::error::Error;
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.split_first() {
-        None => start::run().await,
+        None => start::run(None).await,
+        Some((name, [binary, handler])) if name == "beside" => {
+            start::run(Some((binary.into(), handler.clone().leak()))).await
+        }
         Some((name, sizes)) if name == "scale" => scale::run(&scale::sizes(sizes)?).await,
-        Some((name, _)) => Err(format!("{name} is no benchmark: expected scale or nothing").into()),
+        Some((name, _)) => Err(format!("{name} is no benchmark: expected scale, beside or nothing").into()),
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
                 match quota {
                     Ok(quota) => metric::quota_used(endpoint, quota.used()),
                     Err(error) => {
-                        tracing::debug!(endpoint, errcode = error.errcode().get(), "no quota: {error}")
+                        tracing::info!(endpoint, errcode = error.errcode().get(), "no quota: {error}")
                     }
                 }
             }

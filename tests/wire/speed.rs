@@ -1,5 +1,7 @@
 //! How many round trips a visit takes, by what the servers saw.
 
+use sandbox::Browser;
+
 use crate::scene::{Scene, of_launch, redirect};
 
 /// What a warm callback asks for, in this order, until the grant is stored, for a code that comes back to a launch.
@@ -47,4 +49,60 @@ async fn a_cold_callback_reads_the_component_token_beside_the_claim() {
     drop((claim, read));
     assert_eq!(visit.await.expect("no panic").status, 303);
     assert_eq!(scene.wechat.on("api_component_token").count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_the_profile() {
+    let scene = Scene::new().await;
+    let (instance, path) = (scene.callback(), scene.launched().await);
+    let profile = scene.wechat.on("api_get_authorizer_info").hold_before();
+    let (answer, left) = instance.answer(&*path).await;
+    assert_eq!(answer.status, 303);
+    assert!(scene.stored().await.get("authorizer_refresh_token").is_some());
+    assert_eq!(scene.wechat.on("api_get_authorizer_info").count(), 0, "nothing of it has begun");
+    drop(profile);
+    left.run().await;
+    assert_eq!(scene.stored().await["profile"]["nick_name"], "茶馆 & Co");
+}
+
+#[tokio::test]
+async fn a_push_does_not_wait_for_the_profile_either() {
+    let scene = Scene::new().await;
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    let push = scene.wechat.push_authorized(&scene.appid, &code, None).request();
+    let (answer, left) = scene.events().answer(push).await;
+    assert_eq!((answer.status, &*answer.body), (200, "success"));
+    assert!(scene.stored().await.get("profile").is_none());
+    left.run().await;
+    assert_eq!(scene.stored().await["profile"]["nick_name"], "茶馆 & Co");
+}
+
+#[tokio::test]
+async fn the_page_has_the_name_that_comes_a_moment_after_the_answer() {
+    let scene = Scene::new().await;
+    let (instance, path, browser) = (scene.callback(), scene.launched().await, Browser::new());
+    let (answer, left) = instance.answer(&*path).await;
+    browser.keep(&answer);
+    let looked = scene.dynamodb.on("GetItem").count();
+    let later = async {
+        // The page has found no profile yet: its launch, and the record once.
+        scene.dynamodb.on("GetItem").arrived(looked + 2).await;
+        left.run().await;
+    };
+    let address = format!("/{}", answer.header("location"));
+    let (page, ()) = tokio::join!(browser.visit(&instance, &*address), later);
+    assert!(page.status == 200 && page.body.contains("茶馆"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn the_launch_page_warms_the_redirect() {
+    let scene = Scene::new().await;
+    let (visits, browser) = (scene.authorize(), Browser::new());
+    let page = browser.visit(&visits, "/authorize").await;
+    let (_, id) = page.body.split_once("callback%3Flaunch%3D").expect("a launch");
+    let reads = scene.dynamodb.on("GetItem").containing("component_token#");
+    let before = reads.count();
+    let page = browser.visit(&visits, &format!("{}&launch={}", scene.consent(), &id[..32])).await;
+    assert!(page.status == 200 && page.body.contains("茶馆"), "{}", page.body);
+    assert_eq!(reads.count(), before, "the component token is in memory");
 }
