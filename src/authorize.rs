@@ -79,7 +79,7 @@ async fn respond(app: &App, request: &Request, visitor: Visitor) -> PageResponse
     let launch_url = wanted.address(&origin);
     let here = launch_url.query().map_or("authorize".to_owned(), |query| format!("authorize?{query}"));
     let reloading = Reloading::read(here, &request.query_string_parameters());
-    let deadline = Deadline::of(&context(request)).reserving(FOR_ANSWERING);
+    let deadline = app.services.component.patience(Deadline::of(&context(request)).reserving(FOR_ANSWERING));
     match launch(app, &wanted, visitor, &cookies(request), deadline).await {
         Ok(Launching::Here(begun, launched, cookie)) => {
             let pc_url = || app.launches.pc_url(&begun, &launched, &origin);

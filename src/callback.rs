@@ -15,7 +15,7 @@ use crate::claim::Authorization;
 use crate::config::{Config, Face};
 use crate::deadline::Deadline;
 use crate::evidence::{Binding, Bound, Cookie, Evidence, LaunchId, MadeBy};
-use crate::exchange::{Exchange, Outcome, Shown};
+use crate::exchange::{Exchange, Looked, Outcome, Shown};
 use crate::launches::way_back;
 use crate::metric::{self, Door};
 use crate::page::Page;
@@ -23,8 +23,11 @@ use crate::services::Services;
 use crate::store::{Launch, StoreError};
 use crate::visit::{PageResponse, UNTIL_FIXED, UNTIL_TICKET, Visit, context, cookies, parameter};
 use crate::wechat::AuthorizationCode;
-use budget::{Budget, patience};
+use budget::Budget;
 use completing::Waiting;
+
+/// After how many seconds a visit may find an allowance again.
+const UNTIL_ALLOWED: u32 = 60;
 
 /// A visit with less time is not begun: nothing would come of it.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -167,7 +170,7 @@ async fn vouch(
 
 /// Exchanges the code, or waits for the push where its allowance is used up, and makes a page of the outcome.
 async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageResponse {
-    let deadline = patience(app, Deadline::of(&context(request)));
+    let deadline = app.services.component.patience(Deadline::of(&context(request)));
     if deadline.remaining() < SHORTEST {
         tracing::error!("the exchange cannot begin: no time is left");
         return PageResponse::later(UNTIL_FIXED, Page::Unavailable, None);
@@ -180,7 +183,9 @@ async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageRespon
         binding: Some(&brought.binding),
     };
     let outcome = match run(app, authorization, deadline).await {
-        Ok(outcome) => outcome,
+        Ok(Some(outcome)) => outcome,
+        // Nothing of the code is stored: the address that has it must be loaded again.
+        Ok(None) => return PageResponse::later(UNTIL_ALLOWED, Page::Unavailable, None),
         Err(error) => Outcome::Unclaimed(error),
     };
     let ended = brought.launch.as_ref().filter(|(_, launch)| launch.authorizer_appid.is_some());
@@ -213,18 +218,22 @@ async fn ended_meanwhile(app: &App, brought: &Brought) -> bool {
     launch.ok().flatten().is_some_and(|launch| launch.authorizer_appid.is_some())
 }
 
-async fn run(app: &App, authorization: Authorization<'_>, deadline: Deadline) -> Result<Outcome, StoreError> {
+/// The outcome of a visit's code; none if the allowance is used up and nobody has claimed the code.
+async fn run(
+    app: &App,
+    authorization: Authorization<'_>,
+    deadline: Deadline,
+) -> Result<Option<Outcome>, StoreError> {
     if authorization.evidence.is_vouched() {
-        return Ok(app.exchange.run(authorization, deadline).await);
+        return Ok(Some(app.exchange.run(authorization, deadline).await));
     }
-    if let Some(outcome) = app.exchange.look(&authorization.code.digest(), authorization.binding).await? {
-        return match outcome {
-            Outcome::Pending => app.budget.wait(app, authorization, deadline).await,
-            outcome => Ok(outcome),
-        };
+    match app.exchange.look(&authorization.code.digest(), authorization.binding).await? {
+        Looked::Known(Outcome::Pending) => return app.budget.wait(app, authorization, deadline).await,
+        Looked::Known(outcome) => return Ok(Some(outcome)),
+        Looked::Unclaimed | Looked::Open => {}
     }
     if app.budget.take(app.services.clock.now()).await? {
-        return Ok(app.exchange.run(authorization, deadline).await);
+        return Ok(Some(app.exchange.run(authorization, deadline).await));
     }
     metric::over_budget();
     tracing::warn!(

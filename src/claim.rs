@@ -63,6 +63,8 @@ pub(crate) enum ClaimState {
     Held(Claim),
     /// Somebody else holds it.
     Running,
+    /// Nobody holds it, and whoever comes may finish it.
+    Open,
     /// The code is spent, and the sweep is looking for what it brought.
     Spent,
     /// It was exchanged.

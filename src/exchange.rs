@@ -42,6 +42,17 @@ pub(crate) struct Exchange {
     door: Door,
 }
 
+/// How the exchange of a code stands.
+#[derive(Clone, Debug)]
+pub(crate) enum Looked {
+    /// Nobody has claimed the code: nothing of it is stored.
+    Unclaimed,
+    /// It is left to be finished by the next visit, push or run of `refresh`.
+    Open,
+    /// This is known of it.
+    Known(Outcome),
+}
+
 /// What WeChat's answer leaves to be done.
 enum Answered {
     /// WeChat gave the grant.
@@ -75,17 +86,14 @@ impl Exchange {
         outcome
     }
 
-    /// How the exchange of the code with this digest stands, without taking part in it. None if nobody has claimed it. A
-    /// grant that is stored ends the launch that the code came to, as a redirect does.
-    pub(crate) async fn look(
-        &self,
-        digest: &str,
-        binding: Option<&Binding>,
-    ) -> Result<Option<Outcome>, StoreError> {
+    /// How the exchange of the code with this digest stands, without taking part in it. A grant that is stored ends the
+    /// launch that the code came to, as a redirect does.
+    pub(crate) async fn look(&self, digest: &str, binding: Option<&Binding>) -> Result<Looked, StoreError> {
         let now = self.services.clock.now();
         Ok(match self.services.store.claim_of(digest, now).await? {
-            Some(state) => Some(self.outcome_of(&state, binding).await),
-            None => None,
+            None => Looked::Unclaimed,
+            Some(ClaimState::Open) => Looked::Open,
+            Some(state) => Looked::Known(self.outcome_of(&state, binding).await),
         })
     }
 
@@ -124,7 +132,9 @@ impl Exchange {
     /// What a claim says that is not ours, or no longer.
     async fn outcome_of(&self, state: &ClaimState, binding: Option<&Binding>) -> Outcome {
         match state {
-            ClaimState::Held(_) | ClaimState::Running | ClaimState::Spent => Outcome::Pending,
+            ClaimState::Held(_) | ClaimState::Running | ClaimState::Open | ClaimState::Spent => {
+                Outcome::Pending
+            }
             ClaimState::Done(done) => self.stored(done, binding).await,
             ClaimState::Failed(errcode) => Outcome::of_failed(*errcode),
             ClaimState::Unexchanged => Outcome::CodeSpent,

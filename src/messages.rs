@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::delivery::{self, SUCCESS, publish, refused};
 use crate::evidence::Evidence;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Looked, Outcome};
 use crate::metric::Door;
 use crate::outbox::Entry;
 use crate::release_check::{self, Expected};
@@ -28,7 +28,8 @@ use crate::wechat::{Appid, AuthorizationCode, Class, InfoType, Message, PushErro
 /// Time reserved for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_millis(300);
 
-/// For how long it is not asked again what WeChat did not know: whether an account is one of the platform's.
+/// For how long WeChat is not asked again about an account of which it told nothing: whoever writes to an account must not
+/// use up the day's quota.
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
 
 /// More accounts are not remembered by one instance.
@@ -39,15 +40,28 @@ const MOST_REMEMBERED: usize = 10_000;
 pub struct App {
     exchange: Exchange,
     services: Services,
-    /// The original ids of accounts, which never change; none for an account that WeChat did not know at this time.
-    user_names: Mutex<HashMap<Appid, (Option<String>, Timestamp)>>,
+    /// What is known of accounts, and since when.
+    accounts: Mutex<HashMap<Appid, (Known, Timestamp)>>,
+    unvouched_per_day: u32,
+}
+
+/// What is known of the account that an address names.
+#[derive(Clone, Debug)]
+enum Known {
+    /// Its original id, which never changes.
+    UserName(String),
+    /// It does not authorize the platform.
+    Foreign,
+    /// WeChat did not tell.
+    Untold,
 }
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(_: &Config, services: Services) -> Self {
+    pub fn new(config: &Config, services: Services) -> Self {
         let exchange = Exchange::new(services.clone(), Door::Messages);
-        Self { exchange, services, user_names: Mutex::default() }
+        let unvouched_per_day = config.unvouched_per_day;
+        Self { exchange, services, accounts: Mutex::default(), unvouched_per_day }
     }
 }
 
@@ -79,8 +93,7 @@ async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<Str
         }
         Some(Expected::CustomMessage { code, content }) => {
             let to = message.text("FromUserName").unwrap_or_default();
-            send(app, &appid, &code, to, &content, deadline).await?;
-            Ok(String::new())
+            send(app, &appid, &code, to, &content, deadline).await.map(|()| String::new())
         }
     }
 }
@@ -101,63 +114,70 @@ async fn account(
         );
         return Err(StatusCode::BAD_REQUEST);
     };
-    match user_name(app, &appid, deadline).await?.as_deref() {
-        Some(user_name) if user_name == receiver => Ok(appid),
-        Some(_) => {
+    match known(app, &appid, deadline).await? {
+        Known::UserName(user_name) if user_name == receiver => Ok(appid),
+        Known::UserName(_) => {
             tracing::warn!(authorizer.appid = %appid, "message refused: it is for another account than its address says");
             Err(StatusCode::BAD_REQUEST)
         }
-        None => {
+        Known::Foreign => {
             tracing::warn!(authorizer.appid = %appid, "message refused: WeChat knows no such account of the platform");
             Err(StatusCode::BAD_REQUEST)
         }
+        Known::Untold => {
+            tracing::error!(authorizer.appid = %appid, "the message is not stored: WeChat does not tell whose it is");
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        }
     }
 }
 
-/// The original id of an account: of the release check, as this instance remembers it, from the record, or from WeChat.
-/// None if WeChat does not tell it.
-async fn user_name(app: &App, appid: &Appid, deadline: Deadline) -> Result<Option<String>, StatusCode> {
+/// What is known of an account: of the release check, by this instance, by its record, or by WeChat.
+async fn known(app: &App, appid: &Appid, deadline: Deadline) -> Result<Known, StatusCode> {
     if let Some(user_name) = release_check::user_name(appid) {
-        return Ok(Some(user_name.to_owned()));
+        return Ok(Known::UserName(user_name.to_owned()));
     }
     let now = app.services.clock.now();
-    if let Some((user_name, learnt_at)) = app.remembered(appid)
-        && (user_name.is_some() || now.since(learnt_at) < UNKNOWN_FOR)
-    {
-        return Ok(user_name);
+    match app.remembered(appid) {
+        Some((known @ Known::UserName(_), _)) => return Ok(known),
+        Some((known, since)) if now.since(since) < UNKNOWN_FOR => return Ok(known),
+        _ => {}
     }
     let record = app.services.store.record(appid).await.map_err(not_stored)?;
-    let user_name = match record.and_then(|record| record.profile?.user_name) {
-        Some(user_name) => Some(user_name),
+    let known = match record.and_then(|record| record.profile?.user_name) {
+        Some(user_name) => Known::UserName(user_name),
         None => match app.services.authorizer_info(appid, deadline).await {
-            Ok(info) => info.profile.and_then(|profile| profile.user_name),
-            Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => None,
+            Ok(info) => {
+                let user_name = info.profile.and_then(|profile| profile.user_name);
+                user_name.map_or(Known::Untold, Known::UserName)
+            }
+            Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => Known::Foreign,
             Err(cause) => {
                 cause.report();
-                return Err(StatusCode::INTERNAL_SERVER_ERROR);
+                Known::Untold
             }
         },
     };
-    app.remember(appid, user_name.clone(), now);
-    Ok(user_name)
+    app.remember(appid, known.clone(), now);
+    Ok(known)
 }
 
 impl App {
-    fn remembered(&self, appid: &Appid) -> Option<(Option<String>, Timestamp)> {
-        self.user_names.lock().expect("nobody panics while holding it").get(appid).cloned()
+    fn remembered(&self, appid: &Appid) -> Option<(Known, Timestamp)> {
+        self.accounts.lock().expect("nobody panics while holding it").get(appid).cloned()
     }
 
-    fn remember(&self, appid: &Appid, user_name: Option<String>, now: Timestamp) {
-        let mut user_names = self.user_names.lock().expect("nobody panics while holding it");
-        if user_names.len() >= MOST_REMEMBERED {
-            user_names.clear();
+    fn remember(&self, appid: &Appid, known: Known, now: Timestamp) {
+        let mut accounts = self.accounts.lock().expect("nobody panics while holding it");
+        if accounts.len() >= MOST_REMEMBERED {
+            accounts.clear();
         }
-        user_names.insert(appid.clone(), (user_name, now));
+        accounts.insert(appid.clone(), (known, now));
     }
 }
 
 /// Sends a text of the release check, with the token that `code` brings. The code is that of the push before, so it goes
-/// through the same claim. A 500 makes WeChat send the message again.
+/// through the same claim; one that no push has brought is exchanged within the allowance of visits, because anybody can
+/// write to a test account. A 500 makes WeChat send the message again.
 async fn send(
     app: &App,
     appid: &Appid,
@@ -170,12 +190,23 @@ async fn send(
         code,
         event_time: app.services.clock.now(),
         authorizer_appid: None,
-        // Anybody can write to a test account.
         evidence: Evidence::Bare,
         binding: None,
     };
+    let looked = app.exchange.look(&code.digest(), None).await.map_err(not_stored)?;
+    if matches!(looked, Looked::Unclaimed) {
+        let taken = app.services.store.take_unvouched(app.unvouched_per_day, app.services.clock.now()).await;
+        if !taken.map_err(not_stored)? {
+            tracing::error!(authorizer.appid = %appid, "release check: the allowance of codes that no push brought is used up");
+            return Ok(());
+        }
+    }
     match app.exchange.run(authorization, deadline).await {
         Outcome::Stored(account, _) if account.authorizer_appid == *appid => {}
+        outcome @ (Outcome::Stored(..) | Outcome::CodeInvalid | Outcome::CodeSpent) => {
+            tracing::warn!(authorizer.appid = %appid, "release check: no token for the message: {}", outcome.label());
+            return Ok(());
+        }
         outcome => {
             tracing::error!(authorizer.appid = %appid, "release check: no token for the message: {}", outcome.label());
             return Err(StatusCode::INTERNAL_SERVER_ERROR);

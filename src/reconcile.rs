@@ -67,21 +67,13 @@ impl App {
     }
 }
 
-/// One run. `dry_run` in the event reports without writing.
+/// One run. `dry_run` in the event reports without writing; `all` compares every account, within the share of the quota that
+/// comparing has.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
-    let dry_run = match &event.payload["dry_run"] {
-        Value::Null => false,
-        Value::Bool(dry_run) => *dry_run,
-        // Whoever writes "true" means no writing, and so it must not begin.
-        _ => {
-            return Err(Diagnostic {
-                error_type: "InvalidRequest".to_owned(),
-                error_message: "expected {} or {\"dry_run\": true}".to_owned(),
-            });
-        }
-    };
+    let (dry_run, all) = (switch(&event.payload, "dry_run")?, switch(&event.payload, "all")?);
     let deadline = Deadline::of(&event.context).reserving(FOR_SUMMARY);
-    let run = Run { app, dry_run, deadline, stopped: AtomicBool::new(false), suspects: Mutex::default() };
+    let run =
+        Run { app, dry_run, all, deadline, stopped: AtomicBool::new(false), suspects: Mutex::default() };
     let summary = run.go().await.map_err(|error| {
         tracing::error!("run failed: {error}");
         error.diagnostic()
@@ -101,9 +93,23 @@ pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Summary, Dia
     Ok(summary)
 }
 
+/// A switch of the event, off where it is absent. Whoever writes "true" means something, so it must not begin without it.
+fn switch(event: &Value, name: &str) -> Result<bool, Diagnostic> {
+    match &event[name] {
+        Value::Null => Ok(false),
+        Value::Bool(on) => Ok(*on),
+        _ => Err(Diagnostic {
+            error_type: "InvalidRequest".to_owned(),
+            error_message: "expected {}, with \"dry_run\": true or \"all\": true".to_owned(),
+        }),
+    }
+}
+
 struct Run<'a> {
     app: &'a App,
     dry_run: bool,
+    /// Whether every account is compared now, and not only those whose turn has come.
+    all: bool,
     deadline: Deadline,
     /// WeChat cannot be asked about any account.
     stopped: AtomicBool,
@@ -125,7 +131,9 @@ impl Run<'_> {
             summary.listed += page.accounts.len();
             let turns = match &mut turns {
                 Some(turns) => turns,
-                none => none.insert(self.app.authorizers.turns(page.total_count, self.deadline).await),
+                none => {
+                    none.insert(self.app.authorizers.turns(page.total_count, self.all, self.deadline).await)
+                }
             };
             let finished = self.compare(&page.accounts, turns, &mut summary).await?;
             listed.extend(page.accounts.into_iter().map(|account| account.authorizer_appid));

@@ -149,7 +149,10 @@ impl Services {
                 put.inspect_err(|error| tracing::warn!(authorizer.appid = %appid, "{error}"))
             });
             match stored.await? {
-                Stored::Written => return Ok(Landed::Written { bound: write.binding.is_some() }),
+                Stored::Written => {
+                    let (bound, authorized_at) = (write.binding.is_some(), write.event_time);
+                    return Ok(Landed::Written { bound, authorized_at });
+                }
                 Stored::LaunchTaken => {
                     tracing::warn!(authorizer.appid = %appid, "another account ended this launch: stored without it");
                     write.binding = None;
@@ -182,6 +185,8 @@ pub(crate) enum Landed {
     Written {
         /// Whether the launch has this outcome.
         bound: bool,
+        /// The time that the record has of the grant: later than the event's where WeChat gave it after a revocation.
+        authorized_at: Timestamp,
     },
     /// A newer event is stored. The record.
     Newer(Box<Record>),

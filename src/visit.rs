@@ -146,9 +146,11 @@ impl Visit {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let query = request.query_string_parameters();
         let launch = parameter(&query, "launch").and_then(LaunchId::parse);
-        let id = match launch {
-            Some(launch) => launch.digest(),
-            None => context(request).request_id,
+        let id = match (launch, parameter(&query, "claim")) {
+            (Some(launch), _) => launch.digest(),
+            // The page that waits without a launch has one reference, however often it reloads.
+            (None, Some(claim)) => claim.chars().filter(char::is_ascii_hexdigit).collect(),
+            (None, None) => context(request).request_id,
         };
         let reference: String = id.chars().take(REFERENCE_CHARS).collect();
         tracing::Span::current().record("reference", &reference);

@@ -71,7 +71,7 @@ impl Authorizers {
             return Ok(compared);
         }
         let now = self.services.clock.now();
-        if !self.services.store.put_compared(appid, record, correction, now).await? {
+        if !self.services.store.put_compared(appid, record, &correction, now).await? {
             tracing::info!(authorizer.appid = %appid, "the record was written meanwhile, and stays");
             return Ok(Compared::Unchanged);
         }
@@ -89,9 +89,13 @@ impl Authorizers {
 
 /// What is to be written of WeChat's answer. What it does not say stays as it is.
 fn correction<'a>(record: &Record, info: &'a AuthorizerInfo) -> Correction<'a> {
-    let profile = info.profile.as_ref().filter(|profile| record.profile.as_ref() != Some(*profile));
-    let is_other =
-        profile.is_some_and(|told| record.profile.as_ref().is_none_or(|stored| told.differs(stored)));
+    let stored = record.profile.as_ref();
+    let told = info.profile.clone().map(|told| match stored {
+        Some(stored) => told.completed(stored),
+        None => told,
+    });
+    let profile = told.filter(|told| stored != Some(told));
+    let is_other = profile.as_ref().is_some_and(|told| stored.is_none_or(|stored| told.differs(stored)));
     let permission_sets = info.func_info.as_deref().filter(|sets| {
         let ids: BTreeSet<i64> = sets.iter().map(|set| set.id).collect();
         !record.permission_set_ids.iter().eq(&ids)

@@ -86,14 +86,14 @@ impl Authorizers {
             code: None,
         };
         // Over a tombstone that was read before the question: the list and the account's info agree, whatever its time is.
-        match deadline.limit(self.services.put_grant(&write, record, deadline)).await {
+        let authorized_at = match deadline.limit(self.services.put_grant(&write, record, deadline)).await {
             None | Some(Err(_)) => return Ok(Compared::Failed),
             Some(Ok(Landed::Newer(_) | Landed::Doubtful(_))) => return Ok(Compared::Unchanged),
-            Some(Ok(Landed::Written { .. })) => {}
-        }
+            Some(Ok(Landed::Written { authorized_at, .. })) => authorized_at,
+        };
         let now = self.services.clock.now();
         if let Some(info) = &info {
-            self.services.store.put_profile(appid, event_time, info.profile.as_ref(), None, now).await?;
+            self.services.store.put_profile(appid, authorized_at, info.profile.as_ref(), None, now).await?;
         }
         tracing::info!(authorizer.appid = %appid, "record restored from WeChat");
         match self.refresh(appid, &Reason::DueBy(now), deadline).await? {

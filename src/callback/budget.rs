@@ -7,21 +7,13 @@ use super::App;
 use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::exchange::Outcome;
+use crate::exchange::{Looked, Outcome};
 use crate::retry::backoff;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 
 /// How long a visit without an allowance waits for the push, which is signed and brings the same grant.
 const WAIT_FOR_PUSH: Duration = Duration::from_secs(3);
-
-/// How long a visit may take while WeChat is silent: many that wait for as long as they can would leave no room for others.
-const WHILE_SILENT: Duration = Duration::from_secs(8);
-
-/// How long a visit may take: less while WeChat is silent. What is not finished by then stays pending.
-pub(super) fn patience(app: &App, deadline: Deadline) -> Deadline {
-    if app.services.component.wechat_is_silent() { deadline.within(WHILE_SILENT) } else { deadline }
-}
 
 /// What is left of it, in this instance and for all.
 #[derive(Debug)]
@@ -53,23 +45,24 @@ impl Budget {
         takes
     }
 
-    /// Looks for a while whether somebody else finishes the exchange.
+    /// Looks for a while whether somebody else finishes the exchange. None if nobody has even claimed the code.
     pub(super) async fn wait(
         &self,
         app: &App,
         authorization: Authorization<'_>,
         deadline: Deadline,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Option<Outcome>, StoreError> {
         let waiting = deadline.within(WAIT_FOR_PUSH);
         let mut tries = 0;
         loop {
-            match app.exchange.look(&authorization.code.digest(), authorization.binding).await? {
-                None | Some(Outcome::Pending) => {}
-                Some(outcome) => return Ok(outcome),
+            let looked = app.exchange.look(&authorization.code.digest(), authorization.binding).await?;
+            match looked {
+                Looked::Known(outcome) if !matches!(outcome, Outcome::Pending) => return Ok(Some(outcome)),
+                _ => {}
             }
             tries += 1;
             if !waiting.pause(backoff(tries)).await {
-                return Ok(Outcome::Pending);
+                return Ok(Some(Outcome::Pending).filter(|_| !matches!(looked, Looked::Unclaimed)));
             }
         }
     }

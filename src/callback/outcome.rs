@@ -6,7 +6,7 @@ use lambda_http::{Request, RequestExt};
 use super::completing::Waiting;
 use super::{App, failure, launch_url};
 use crate::evidence::{Binding, Bound, Cookie, LaunchId};
-use crate::exchange::{Account, Outcome, Shown, report_missing_record};
+use crate::exchange::{Account, Looked, Outcome, Shown, report_missing_record};
 use crate::launches::way_back;
 use crate::page::{Complete, GoingOn, Page};
 use crate::store::Launch;
@@ -65,12 +65,18 @@ async fn show_claim(
     let launch = launch.filter(|(_, launch)| launch.has_code(claim));
     let binding = launch.map(|(id, launch)| binding(id, launch, &cookies(request)));
     match app.exchange.look(claim, binding.as_ref()).await {
-        Ok(None | Some(Outcome::Pending)) => waiting.page(),
-        Ok(Some(Outcome::Stored(_, Shown::Launch))) if let Some((id, _)) = launch => {
+        Ok(Looked::Unclaimed) => {
+            tracing::warn!("refused: no such claim");
+            PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink)
+        }
+        Ok(Looked::Open | Looked::Known(Outcome::Pending)) => waiting.page(),
+        Ok(Looked::Known(Outcome::Stored(_, Shown::Launch))) if let Some((id, _)) = launch => {
             PageResponse::see_outcome(id)
         }
-        Ok(Some(Outcome::Stored(..))) => PageResponse::page(StatusCode::OK, complete(app, None, None)),
-        Ok(Some(outcome)) => failure(app, waiting, launch, outcome),
+        Ok(Looked::Known(Outcome::Stored(..))) => {
+            PageResponse::page(StatusCode::OK, complete(app, None, None))
+        }
+        Ok(Looked::Known(outcome)) => failure(app, waiting, launch, outcome),
         Err(error) => {
             tracing::error!("the claim cannot be read: {error}");
             waiting.later(UNTIL_FIXED, Page::Unavailable)

@@ -121,10 +121,13 @@ impl Component {
 }
 
 impl Component {
-    /// Whether WeChat has left the last requests of this instance without an answer. Then a visitor should not be
-    /// kept waiting for the next one as long as there is time.
-    pub(crate) fn wechat_is_silent(&self) -> bool {
-        self.unanswered.load(Relaxed) >= SILENT
+    /// How long a visit may take: less while WeChat has left the last requests of this instance without an answer. What is
+    /// not finished by then stays pending.
+    pub(crate) fn patience(&self, deadline: Deadline) -> Deadline {
+        /// Many visits that wait for as long as they can would leave no room for others.
+        const WHILE_SILENT: Duration = Duration::from_secs(8);
+        let is_silent = self.unanswered.load(Relaxed) >= SILENT;
+        if is_silent { deadline.within(WHILE_SILENT) } else { deadline }
     }
 
     fn note_silence(&self, error: Option<&CallError>) {

@@ -38,7 +38,10 @@ impl Exchange {
     ) -> (Outcome, Option<Unprofiled>) {
         let Granted { grant, token, asked_at } = granted;
         let appid = &grant.authorizer_appid;
-        let bound = match self.put_grant(claim, &grant, Obtained::Exchanged, asked_at, writing).await {
+        let (bound, authorized_at) = match self
+            .put_grant(claim, &grant, Obtained::Exchanged, asked_at, writing)
+            .await
+        {
             None => {
                 tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
                 let giving_back = self.follow(claim, claim.code.after(Event::AnswerLost, claim.evidence));
@@ -49,11 +52,11 @@ impl Exchange {
                 tracing::info!(authorizer.appid = %appid, "a newer event is stored already");
                 return (Outcome::of_record(appid, &newer, self.shown_of(claim, &newer)), None);
             }
-            Some(Landed::Written { bound }) => bound,
+            Some(Landed::Written { bound, authorized_at }) => (bound, authorized_at),
         };
         let unprofiled = Unprofiled {
             appid: appid.clone(),
-            authorized_at: claim.event_time,
+            authorized_at,
             has_refresh_token: grant.refresh_token.is_some(),
             token,
         };

@@ -75,14 +75,14 @@ impl Exchange {
             refresh_token: info.refresh_token,
             func_info: info.func_info.unwrap_or_default(),
         };
-        match self.put_grant(claim, &grant, Obtained::Recovered, asked_at, writing).await {
+        let authorized_at = match self.put_grant(claim, &grant, Obtained::Recovered, asked_at, writing).await
+        {
             None => return Finished::Pending,
             Some(Landed::Newer(_) | Landed::Doubtful(_)) => return Finished::Stored(appid.clone()),
-            Some(Landed::Written { .. }) => {}
-        }
+            Some(Landed::Written { authorized_at, .. }) => authorized_at,
+        };
         let now = self.services.clock.now();
-        let profile =
-            self.services.store.put_profile(appid, claim.event_time, info.profile.as_ref(), None, now);
+        let profile = self.services.store.put_profile(appid, authorized_at, info.profile.as_ref(), None, now);
         if let Err(error) = profile.await {
             tracing::warn!(authorizer.appid = %appid, "{error}");
         }

@@ -19,6 +19,7 @@ pub(super) const AUTHORIZED_AT: &str = "authorized_at";
 pub(super) const AUTHORIZER_ACCESS_TOKEN: &str = "authorizer_access_token";
 pub(super) const AUTHORIZER_REFRESH_TOKEN: &str = "authorizer_refresh_token";
 pub(super) const CHANGE: &str = "change";
+pub(super) const DOUBTED: &str = "doubted";
 pub(super) const FUNC_INFO: &str = "func_info";
 pub(super) const NEXT_GRANT: &str = "next_grant";
 pub(super) const PERMISSION_SET_IDS: &str = "permission_set_ids";

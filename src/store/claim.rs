@@ -75,17 +75,20 @@ impl Store {
         })
     }
 
-    /// What is known of a code, without claiming it; none if nobody has claimed it yet, or anybody may.
+    /// What is known of a code, without claiming it; none if nobody has claimed it yet.
     pub(crate) async fn claim_of(
         &self,
         digest: &str,
         now: Timestamp,
     ) -> Result<Option<ClaimState>, StoreError> {
         let item = self.item("read a claim", self.claim_key(digest)).await?;
-        let Some(item) = item else { return Ok(None) };
-        let is_held = timestamp(&item, LEASE_UNTIL).is_some_and(|until| until > now);
-        let state = found(&item);
-        Ok(Some(state).filter(|state| is_held || !matches!(state, ClaimState::Running)))
+        Ok(item.map(|item| {
+            let is_held = timestamp(&item, LEASE_UNTIL).is_some_and(|until| until > now);
+            match found(&item) {
+                ClaimState::Running if !is_held => ClaimState::Open,
+                state => state,
+            }
+        }))
     }
 
     /// Adds what a push knows of the account and the launch to a claim that somebody else holds, so that the

@@ -12,10 +12,10 @@ use crate::time::Timestamp;
 use crate::wechat::{Appid, PermissionSet, Profile};
 
 /// What a comparison found that is not as the record has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Correction<'a> {
     /// The profile to write, if it is to be written.
-    pub profile: Option<&'a Profile>,
+    pub profile: Option<Profile>,
     /// The permission sets to write, if they are others.
     pub permission_sets: Option<&'a [PermissionSet]>,
     /// Whether services hear of it.
@@ -29,12 +29,16 @@ impl Store {
         &self,
         authorizer_appid: &Appid,
         record: &Record,
-        correction: Correction<'_>,
+        correction: &Correction<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let update = record_update(correction.is_news.then_some(Change::Corrected), now)
             .set(PROFILE_AT, time(now))
-            .set_some(PROFILE, correction.profile.map(|profile| AttributeValue::M(profile_map(profile))))
+            .remove(DOUBTED)
+            .set_some(
+                PROFILE,
+                correction.profile.as_ref().map(|profile| AttributeValue::M(profile_map(profile))),
+            )
             .when(Condition::Equals(STATUS, string("authorized")))
             .when(is_as_read(record.version));
         let update = match correction.permission_sets {
@@ -46,9 +50,10 @@ impl Store {
 
     /// Has the account compared by the next run of `reconcile`, because something that WeChat said of it is lost.
     pub(crate) async fn doubt(&self, authorizer_appid: &Appid, now: Timestamp) -> Result<bool, StoreError> {
+        // A profile that is just being fetched for a grant does not tell what is lost, so this is not its time.
         let update = record_update(None, now)
-            .remove(PROFILE_AT)
-            .when(Condition::Present(PROFILE_AT))
+            .set(DOUBTED, AttributeValue::Bool(true))
+            .when(Condition::Absent(DOUBTED))
             .when(Condition::Equals(STATUS, string("authorized")));
         self.write("doubt a record", self.record_key(authorizer_appid), update).await
     }

@@ -91,7 +91,7 @@ impl Record {
             permission_set_ids,
             permission_sets: func_info.map(|sets| read_permission_sets(sets)).unwrap_or_default(),
             profile: profile.map(read_profile),
-            profile_at: timestamp(item, PROFILE_AT),
+            profile_at: timestamp(item, PROFILE_AT).filter(|_| !item.contains_key(DOUBTED)),
         }
     }
 

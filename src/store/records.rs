@@ -15,7 +15,7 @@ const BATCH: usize = 100;
 
 /// The attributes that comparing needs.
 const COMPARED: &str = "authorizer_appid, #status, authorized_at, unauthorized_at, updated_at, #version, \
-                        authorizer_refresh_token, permission_set_ids, profile, profile_at, \
+                        authorizer_refresh_token, permission_set_ids, profile, profile_at, doubted, \
                         refresh_failure";
 
 impl Store {

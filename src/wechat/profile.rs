@@ -97,6 +97,16 @@ impl Profile {
         })
     }
 
+    /// This profile, with what an account always has from `stored` where WeChat did not tell it this time.
+    pub(crate) fn completed(self, stored: &Self) -> Self {
+        Self {
+            nick_name: self.nick_name.or_else(|| stored.nick_name.clone()),
+            user_name: self.user_name.or_else(|| stored.user_name.clone()),
+            principal_name: self.principal_name.or_else(|| stored.principal_name.clone()),
+            ..self
+        }
+    }
+
     /// Whether this is another profile than `other`. Another address of the same QR code makes none.
     pub(crate) fn differs(&self, other: &Self) -> bool {
         *self != Self { qrcode_url: self.qrcode_url.clone(), ..other.clone() }

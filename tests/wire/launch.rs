@@ -333,7 +333,7 @@ async fn a_launch_vouches_for_three_codes_and_no_more() {
     for (attempt, calls) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3)] {
         let made_up = of_launch(&redirect(&format!("queryauthcode@@@{attempt}")), &launch);
         let status = scene.visit(&callback, &made_up).await.status;
-        assert_eq!(status, if attempt <= 3 { 400 } else { 202 }, "{attempt}");
+        assert_eq!(status, if attempt <= 3 { 400 } else { 503 }, "{attempt}");
         assert_eq!(scene.exchanges(), calls, "{attempt}");
     }
 }

@@ -122,9 +122,24 @@ async fn an_account_that_the_table_does_not_know_is_looked_up_once() {
         check(&scene.request(&messages, nobody.clone()).await, 400);
     }
     assert_eq!(scene.wechat.on("api_get_authorizer_info").count(), 2);
-    // Not known and not to be learnt now: WeChat sends it again.
+    // Not known and not to be learnt now: WeChat sends it again, and is not asked for each message.
     scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(-1));
-    check(&scene.message(&scene.wechat.push_text(&scene.appid, OPENID, "four")).await, 500);
+    let messages = scene.messages();
+    let asked = scene.wechat.on("api_get_authorizer_info").count();
+    for content in ["four", "five", "six"] {
+        let message = scene.wechat.push_text(&scene.appid, OPENID, content);
+        check(&scene.request(&messages, message.request()).await, 500);
+    }
+    assert!(scene.wechat.on("api_get_authorizer_info").count() - asked <= 3, "one question with its tries");
+    // An answer without the original id is no proof that the account is another one.
+    scene.wechat.clear_faults();
+    let nameless = json!({"authorizer_info": {"service_type_info": {"id": 2}}});
+    scene.wechat.on("api_get_authorizer_info").always(Fault::json(nameless));
+    scene.clock.advance(61);
+    check(
+        &scene.request(&messages, scene.wechat.push_text(&scene.appid, OPENID, "seven").request()).await,
+        500,
+    );
 }
 
 #[tokio::test]
@@ -256,14 +271,21 @@ async fn what_a_stranger_writes_to_a_test_account_costs_no_merchant_anything() {
     scene.wechat.add_account(account);
     scene.merchant_authorizes().await;
     let before = scene.stored().await;
-    let made_up = scene.wechat.push_text(appid, OPENID, "QUERY_AUTH_CODE:queryauthcode@@@made-up");
-    check(&scene.message(&made_up).await, 500);
+    let ask = |code: &str| scene.wechat.push_text(appid, OPENID, &format!("QUERY_AUTH_CODE:{code}"));
+    let answer = scene.message(&ask("queryauthcode@@@made-up")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""), "WeChat has no reason to send it again");
     // The code of a merchant: the grant is his, and nothing is sent.
-    let code = scene.wechat.mint_code(&scene.appid);
-    let foreign = scene.wechat.push_text(appid, OPENID, &format!("QUERY_AUTH_CODE:{code}"));
-    check(&scene.message(&foreign).await, 500);
+    let answer = scene.message(&ask(&scene.wechat.mint_code(&scene.appid))).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     assert!(scene.wechat.sent_texts().is_empty());
     let after = scene.stored().await;
     assert_eq!((&after["state"], &after["bound"]), (&before["state"], &before["bound"]));
     assert_eq!(after["status"], "authorized");
+    // Many made-up codes share the allowance of visits.
+    let (sandbox, exchanges) = (scene.with("UNVOUCHED_PER_DAY", "10"), scene.exchanges());
+    for attempt in 0..5 {
+        let message = ask(&format!("queryauthcode@@@made-up-{attempt}"));
+        assert_eq!(scene.request(&sandbox.messages(), message.request()).await.status, 200);
+    }
+    assert!(scene.exchanges() - exchanges <= 2, "{} exchanges", scene.exchanges() - exchanges);
 }

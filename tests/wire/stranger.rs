@@ -185,7 +185,7 @@ async fn one_instance_exchanges_no_more_unvouched_codes_at_once_than_it_is_told(
             tokio::spawn(async move { callback.get(&path).await.status })
         });
         for visit in visits.collect::<Vec<_>>() {
-            assert_eq!(visit.await.expect("no panic"), if exchanged == 0 { 202 } else { 400 });
+            assert_eq!(visit.await.expect("no panic"), if exchanged == 0 { 503 } else { 400 });
         }
         assert_eq!(scene.exchanges(), exchanged);
     }
@@ -389,4 +389,30 @@ async fn a_wave_of_refusals_revokes_nobody_and_is_said() {
     scene.clock.advance(1200);
     scene.put_ticket().await;
     assert_eq!(run(&scene.refresh()).await[0], 30, "and all are well afterwards");
+}
+
+#[tokio::test]
+async fn a_code_beyond_the_allowance_is_not_thrown_away_where_no_push_comes() {
+    let scene = Scene::new().await;
+    let callback = scene.callback_with(&[("UNVOUCHED_PER_DAY", "48")]);
+    for attempt in 0..8 {
+        scene.visit(&callback, &redirect(&format!("queryauthcode@@@made-up-{attempt}"))).await;
+    }
+    let back = scene.consent();
+    let page = scene.visit(&callback, &back).await;
+    assert_eq!(
+        (page.status, page.header("retry-after")),
+        (503, "60"),
+        "the address with the code is to be loaded again"
+    );
+    scene.clock.advance(86_400 / 48);
+    assert_eq!(scene.visit(&callback, &back).await.status, 200);
+    assert_eq!(scene.stored().await["status"], "authorized");
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_made_is_not_being_completed() {
+    let scene = Scene::new().await;
+    let page = scene.visit(&scene.callback(), &format!("/callback?claim={}", "0".repeat(64))).await;
+    assert_eq!(page.status, 400);
 }

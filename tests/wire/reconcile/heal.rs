@@ -373,3 +373,52 @@ async fn an_account_without_tokens_is_compared_too() {
     check(&scene.reconciled().await, [1, 0, 0, 0, 0, 1]);
     assert_eq!(scene.stored().await["profile"]["nick_name"], "新茶馆");
 }
+
+#[tokio::test]
+async fn a_doubt_between_a_grant_and_its_profile_is_not_lost() {
+    let scene = Scene::new().await;
+    let hold = scene.wechat.on("api_get_authorizer_info").hold_before();
+    let (callback, back) = (scene.callback(), scene.consent());
+    let visit = tokio::spawn(async move { callback.get(&back).await.status });
+    hold.arrived().await;
+    scene.wechat.update(&scene.appid, &[1]);
+    let lost = format!(
+        "<xml><AppId>{}</AppId><CreateTime>1</CreateTime><InfoType>updateauthorized</InfoType>\
+         <AuthorizerAppid>{}</AuthorizerAppid></xml>",
+        scene.wechat.component_appid, scene.appid
+    );
+    let push = scene.wechat.push_message(&lost);
+    assert_eq!(scene.events().request(push).await.status, 400);
+    hold.release();
+    visit.await.expect("no panic");
+    scene.clock.advance(120);
+    check_corrected(&scene.reconciled().await, 1, 1);
+    assert_eq!(scene.stored().await["permission_set_ids"], json!([1]));
+}
+
+#[tokio::test]
+async fn an_answer_that_leaves_out_the_names_does_not_take_them_away() {
+    let scene = Scene::of_a_grant().await;
+    let before = scene.stored().await["profile"].clone();
+    scene.advance(TURNS).await;
+    let answer = json!({"authorizer_info": {"service_type_info": {"id": 2}, "account_status": 16}});
+    scene.wechat.on("api_get_authorizer_info").once(Fault::json(answer));
+    scene.reconciled().await;
+    let after = scene.stored().await["profile"].clone();
+    for name in ["nick_name", "user_name", "principal_name"] {
+        assert_eq!(after[name], before[name]);
+    }
+    assert_eq!(after["account_status"], 16);
+}
+
+#[tokio::test]
+async fn all_accounts_are_compared_at_once_where_that_is_asked_for() {
+    let scene = Scene::of_a_grant().await;
+    scene.wechat.update(&scene.appid, &[1]);
+    scene.clock.advance(120);
+    check_corrected(&scene.reconciled().await, 1, 0);
+    let answer = scene.reconcile().run(json!({"all": true})).await.expect("a run");
+    assert_eq!(answer["corrected"], 1);
+    let refused = scene.reconcile().run(json!({"all": "true"})).await.expect_err("no switch");
+    assert_eq!(refused.error_type, "InvalidRequest");
+}

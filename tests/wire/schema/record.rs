@@ -11,8 +11,15 @@ use crate::refresh::run;
 use crate::scene::{Scene, of_launch, redirect};
 
 /// What no reader sees.
-const PRIVATE: [&str; 6] =
-    ["authorizer_refresh_token", "change", "lease_owner", "lease_until", "next_grant", "refresh_shard"];
+const PRIVATE: [&str; 7] = [
+    "authorizer_refresh_token",
+    "change",
+    "doubted",
+    "lease_owner",
+    "lease_until",
+    "next_grant",
+    "refresh_shard",
+];
 
 /// A record as a service sees it.
 fn shown(record: &Value) -> Value {
