@@ -10,6 +10,7 @@ use crate::gateway::{self, DOMAIN_NAME, HttpRequest};
 use crate::instance::{Answer, Instance};
 use crate::json_instance::InvocationError;
 use crate::sandbox::{Function, HTTP_FUNCTIONS, JSON_FUNCTIONS, Sandbox};
+use crate::template::PAGES;
 
 /// The code of the Official Account that the event files name.
 const OFFICIAL_ACCOUNT: &str = "queryauthcode@@@sandbox-official-account";
@@ -19,9 +20,6 @@ const MINI_PROGRAM: (&str, &str) = ("queryauthcode@@@sandbox-mini-program", "wx5
 
 /// The id of the launch that they name.
 pub const LAUNCH: &str = "5a4db0c01a9c45a4db0c01a9c4000001";
-
-/// The pages, which are modules of one function.
-const PAGES: [&str; 2] = ["authorize", "callback"];
 
 /// Milliseconds since 1970, up to the end of the years with four digits.
 const TIMES: Range<i64> = 0..253_402_300_800_000;

@@ -40,8 +40,12 @@ pub fn update_continuous_backups(resource: &str, table_name: &str) -> Option<Val
     (!specification.is_null()).then_some(request)
 }
 
-/// A function's name in the template: `visits` is `VisitsFunction`.
+/// The pages, which are modules of one function.
+pub const PAGES: [&str; 2] = ["authorize", "callback"];
+
+/// The name in the template of a function, or of the one that a page is in: `token` is `TokenFunction`.
 pub fn function(name: &str) -> String {
+    let name = if PAGES.contains(&name) { "visits" } else { name };
     let capitalized = |word: &str| {
         let (first, rest) = word.split_at(word.len().min(1));
         format!("{}{rest}", first.to_ascii_uppercase())

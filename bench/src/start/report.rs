@@ -23,7 +23,7 @@ pub(super) struct Costs {
     pub(super) invocations: Vec<Duration>,
     /// The processor time of all warm invocations.
     pub(super) processor_of_invocations: Duration,
-    /// How many requests WeChat and DynamoDB had until the last answer.
+    /// How many requests WeChat and DynamoDB had until an answer.
     pub(super) asked: (usize, usize),
     /// Bytes.
     pub(super) peak_memory: u64,
