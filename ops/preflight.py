@@ -188,7 +188,7 @@ def tools(findings):
         except FileNotFoundError:
             done = None
         if done is None or done.returncode:
-            findings.bad(f"{' '.join(command[:-1])} is not installed", "README, From clone to the first authorization")
+            findings.bad(f"{' '.join(command[:-1])} is not installed", "install it: docs/deploy.md, What you need")
         else:
             findings.good(done.stdout.strip())
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::wechat::{Appid, ComponentSecret};
 
-/// The configuration of one function. Every variable is described in the README.
+/// The configuration of one function. `docs/deploy.md` describes every variable.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `COMPONENT_APPID`: the platform's appid.

@@ -1065,7 +1065,7 @@ class Watching(unittest.TestCase):
             watched[name] = " ".join([metric, *of])
         self.assertEqual(watched, WATCHED)
 
-    def test_alarms_sound_at_the_number_that_the_readme_has(self):
+    def test_alarms_sound_at_the_number_that_the_documents_have(self):
         alarms = Stack().of("AWS::CloudWatch::Alarm")
         thresholds = {"UnexchangedAlarm": 1, **{f"QuotaUsed{name}Alarm": 50 for name in ENDPOINTS.values()}}
         for name, threshold in thresholds.items():
@@ -1155,6 +1155,22 @@ class Watching(unittest.TestCase):
                 self.assertEqual(function["LoggingConfig"]["ApplicationLogLevel"], "INFO")
 
 
+def snake(name):
+    """A function's name as its module has it."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def named(section, alarms):
+    """What the tables of a document's section explain: the names in their first cells, and alarms wherever they stand."""
+    names = set()
+    for row in re.findall(r"^\| (.+) \|$", section, flags=re.MULTILINE):
+        first = row.split(" | ")[0]
+        names |= {name for name in re.findall(r"`(\w+)`", row) if alarms and name.endswith("Alarm")}
+        # The rows of one function, endpoint or errcode name it by a word in lower case.
+        names |= {name for name in re.findall(r"`(\w+)`", first) if not alarms or name[0].isupper()}
+    return names
+
+
 class Form(unittest.TestCase):
     def test_every_parameter_and_output_says_what_it_is_for(self):
         for name, parameter in TEMPLATE["Parameters"].items():
@@ -1165,11 +1181,22 @@ class Form(unittest.TestCase):
         grouped = [name for group in groups for name in group["Parameters"]]
         self.assertEqual(sorted(grouped), sorted(TEMPLATE["Parameters"]))
 
-    def test_every_parameter_output_and_alarm_is_in_both_readmes(self):
-        names = [*TEMPLATE["Parameters"], *TEMPLATE["Outputs"], *Stack().of("AWS::CloudWatch::Alarm")]
-        for readme in ("README.md", "README.zh-CN.md"):
-            text = (ROOT / readme).read_text(encoding="utf-8")
-            self.assertEqual([name for name in names if name not in text], [], readme)
+    def test_the_documents_explain_every_name_and_none_that_is_gone(self):
+        variables = set(re.findall(r'"((?!AWS_)[A-Z]+_[A-Z_]+)"', (ROOT / "src" / "config.rs").read_text(encoding="utf-8")))
+        self.assertIn("COMPONENT_APPID", variables)
+        explained = (
+            ("deploy.md", ("## Parameters", "## 参数"), set(TEMPLATE["Parameters"])),
+            ("deploy.md", ("## Outputs", "## 输出"), set(TEMPLATE["Outputs"])),
+            ("deploy.md", ("## Variables", "## 变量"), variables),
+            ("deploy.md", ("## The functions", "## 函数"), {snake(name) for name in FUNCTIONS}),
+            ("troubleshoot.md", ("## Alarms", "## 告警"), set(Stack().of("AWS::CloudWatch::Alarm"))),
+            ("troubleshoot.md", ("## Metrics", "## 指标"), set(METRICS)),
+        )
+        for document, headings, names in explained:
+            for folder, heading in zip(("docs", "docs/zh-CN"), headings):
+                text = (ROOT / folder / document).read_text(encoding="utf-8")
+                section = text.split(f"\n{heading}\n")[1].split("\n## ")[0]
+                self.assertEqual(named(section, alarms=document == "troubleshoot.md"), names, f"{folder}/{document} {heading}")
 
     def test_names_fit_for_stack_names_up_to_54_characters(self):
         longest = {
@@ -1625,7 +1652,8 @@ MUTATIONS = [
     ("the_dashboard_s_graphs", dashboard('"x": 8, "y": 9', '"x": 7, "y": 9')),
     ("functions_are_traced", broken(resource("TokenFunction", "TracingConfig", "Mode"), "PassThrough")),
     ("every_parameter_and_output", broken(("Outputs", "EventsUrl", "Description"), "")),
-    ("every_parameter_output_and_alarm", broken(("Outputs", "UnheardOf"), {"Description": "x", "Value": "y"})),
+    ("the_documents_explain_every_name", broken(("Outputs", "UnheardOf"), {"Description": "x", "Value": "y"})),
+    ("the_documents_explain_every_name", lambda template: template["Parameters"].pop("Tracing")),
     (
         "names_fit_for_stack_names",
         broken(resource("Schedules", "Name"), {"Fn::Sub": "${AWS::StackName}-schedule-group"}),
