@@ -13,7 +13,7 @@ NETWORKS = """\
   WeChat answers only addresses on its allow-list. From where shall the functions call it?
     none      Lambda's own addresses, which change: for trying out. $0
     created   a network of the stack's own with two NAT gateways and fixed addresses: about $73 a month
-    existing  subnets of yours behind a NAT with a fixed address. $0 here
+    existing  your subnets behind a NAT with a fixed address. $0 here
 """
 # Parameter, question, what an answer must be, and what is proposed.
 QUESTIONS = [

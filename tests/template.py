@@ -1184,11 +1184,15 @@ class Form(unittest.TestCase):
     def test_the_documents_explain_every_name_and_none_that_is_gone(self):
         variables = set(re.findall(r'"((?!AWS_)[A-Z]+_[A-Z_]+)"', (ROOT / "src" / "config.rs").read_text(encoding="utf-8")))
         self.assertIn("COMPONENT_APPID", variables)
+        doctor = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "doctor").iterdir())
+        checks = set(re.findall(r'(?:const (?!NO_)\w+: &str = |bounded\(|let name = |Check::\w+\(\s*)"(\w+)"', doctor))
+        self.assertGreater(len(checks), 15)
         explained = (
             ("deploy.md", ("## Parameters", "## 参数"), set(TEMPLATE["Parameters"])),
             ("deploy.md", ("## Outputs", "## 输出"), set(TEMPLATE["Outputs"])),
             ("deploy.md", ("## Variables", "## 变量"), variables),
             ("deploy.md", ("## The functions", "## 函数"), {snake(name) for name in FUNCTIONS}),
+            ("troubleshoot.md", ("## Doctor", "## 用 doctor 自检"), checks),
             ("troubleshoot.md", ("## Alarms", "## 告警"), set(Stack().of("AWS::CloudWatch::Alarm"))),
             ("troubleshoot.md", ("## Metrics", "## 指标"), set(METRICS)),
         )
@@ -1196,7 +1200,7 @@ class Form(unittest.TestCase):
             for folder, heading in zip(("docs", "docs/zh-CN"), headings):
                 text = (ROOT / folder / document).read_text(encoding="utf-8")
                 section = text.split(f"\n{heading}\n")[1].split("\n## ")[0]
-                self.assertEqual(named(section, alarms=document == "troubleshoot.md"), names, f"{folder}/{document} {heading}")
+                self.assertEqual(named(section, alarms="larm" in heading or "告警" in heading), names, f"{folder}/{document} {heading}")
 
     def test_names_fit_for_stack_names_up_to_54_characters(self):
         longest = {
