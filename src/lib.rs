@@ -14,7 +14,7 @@
 //! - `exchange`: authorization code → grant → record; `authorizer`: the tokens that follow;
 //!   `component`: the platform's own token.
 //! - [`wechat`]: WeChat's API, errors and values; `store`: the two tables.
-//! - `page`, `visit`: what a merchant sees.
+//! - [`page`], `visit`: what a merchant sees.
 //! - `claim`, `launch`, `lease`, [`time`]: values that decide what may happen.
 //! - [`config`], [`services`], [`runner`], [`after`], [`gateway`], [`http`], [`aws`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
 //!   `id`: what all of it stands on.
@@ -42,7 +42,7 @@ pub(crate) mod release_check;
 pub(crate) mod store;
 pub mod wechat;
 
-pub(crate) mod page;
+pub mod page;
 pub(crate) mod visit;
 
 pub(crate) mod claim;

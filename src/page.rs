@@ -7,6 +7,7 @@
 mod account;
 mod document;
 mod frame;
+mod gallery;
 mod language;
 mod launch;
 mod qr;
@@ -23,6 +24,7 @@ use aws_smithy_types::base64;
 use self::account::PICTURES;
 use self::document::{Announcement, Link, PageTemplate};
 pub(crate) use self::frame::Frame;
+pub use self::gallery::{Picture, gallery};
 pub(crate) use self::language::Language;
 pub(crate) use self::launch::{Launch, Way};
 use self::text::{Notice, Text};

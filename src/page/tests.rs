@@ -1,106 +1,19 @@
 use super::Language::{Chinese, English, Traditional};
-use reqwest::Url;
 
 use super::account::printable;
+use super::gallery::{
+    LAUNCH_URL, MOBILE_URL, OUTCOME, PC_URL, REFERENCE, RETURN_URL, complete, every_page, launch_url,
+    launches, sets,
+};
 use super::*;
 
-const LANGUAGES: [Language; 3] = [Chinese, Traditional, English];
-const REFERENCE: &str = "8f5c0d9e";
-const LAUNCH_URL: &str = "https://auth.example.com/authorize";
-const RETURN_URL: &str = "https://app.example.com/done?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586&tenant=4711";
-const OUTCOME: &str = "callback?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586";
-
+use super::gallery::LANGUAGES;
 fn face() -> Face {
     Face {
         name: Some("一号店管家".into()),
         logo: Some("https://cdn.example.com/logo.png".parse().expect("a URL")),
         support_contact: Some("400-123-4567".into()),
     }
-}
-
-fn sets(ids: &[i64]) -> Vec<PermissionSet> {
-    ids.iter().map(|&id| PermissionSet { id, ..PermissionSet::default() }).collect()
-}
-
-fn complete() -> Complete {
-    Complete {
-        authorizer_appid: "wxf8b4f85f3a794e77".into(),
-        nick_name: Some("一号咖啡".into()),
-        head_img: Some("http://wx.qlogo.cn/mmopen/abc/0".into()),
-        permission_sets: sets(&[1, 18, 172]),
-        has_tokens: true,
-        return_url: Some(RETURN_URL.into()),
-    }
-}
-
-fn launch_url() -> Url {
-    format!("{LAUNCH_URL}?launch=6b1f0c3e8d2a4f5796e0b1c2d3a4f586").parse().expect("a URL")
-}
-
-const PC_URL: &str = "https://mp.weixin.qq.com/cgi-bin/componentloginpage?a=1&b=2";
-const MOBILE_URL: &str = "https://open.weixin.qq.com/wxaopen/safe/bindcomponent?a=1&b=2#wechat_redirect";
-
-/// The launch pages of the four visitors, by name.
-fn launches() -> [(&'static str, Launch); 4] {
-    let of = |way| Launch { auth_type: Some("3".into()), way };
-    [
-        ("launch-desktop", of(Way::Desktop { pc_url: PC_URL.into(), launch_url: launch_url() })),
-        ("launch-in-wechat", of(Way::InWeChat { mobile_url: MOBILE_URL.into() })),
-        ("launch-on-phone", of(Way::ThroughWeChat { launch_url: launch_url() })),
-        ("launch-anywhere", of(Way::Either { pc_url: PC_URL.into(), mobile_url: MOBILE_URL.into() })),
-    ]
-}
-
-/// Every page by name, and how it goes on by itself.
-fn every_page() -> Vec<(&'static str, Page, Option<GoingOn>)> {
-    let going_on = |after, to: &str| {
-        Some(GoingOn { after, to: Some(to.into()), stop: Some(format!("{OUTCOME}&stay=1")) })
-    };
-    let completing = |waited| Page::Completing { address: OUTCOME.into(), waited };
-    let return_url = || Some(RETURN_URL.to_owned());
-    let others = vec![
-        ("complete", Page::Complete(complete()), going_on(5, RETURN_URL)),
-        ("complete-stays", Page::Complete(Complete { return_url: None, ..complete() }), None),
-        (
-            "complete-many",
-            Page::Complete(Complete { permission_sets: sets(&(1..=30).collect::<Vec<_>>()), ..complete() }),
-            going_on(5, RETURN_URL),
-        ),
-        (
-            "complete-without-tokens",
-            Page::Complete(Complete { has_tokens: false, permission_sets: Vec::new(), ..complete() }),
-            None,
-        ),
-        (
-            "complete-unnamed",
-            Page::Complete(Complete {
-                nick_name: None,
-                head_img: None,
-                permission_sets: Vec::new(),
-                return_url: None,
-                ..complete()
-            }),
-            None,
-        ),
-        (
-            "complete-for-others",
-            Page::CompleteForOthers { return_url: return_url() },
-            going_on(5, RETURN_URL),
-        ),
-        ("completing", completing(Waited::NotYet), going_on(3, OUTCOME)),
-        ("completing-for-a-while", completing(Waited::ForAWhile), going_on(20, OUTCOME)),
-        ("completing-too-long", completing(Waited::TooLong), None),
-        ("invalid-link", Page::InvalidLink, None),
-        ("start-again", Page::StartAgain { return_url: return_url() }, None),
-        ("start-again-anywhere", Page::StartAgain { return_url: None }, None),
-        ("expired", Page::Expired, None),
-        ("unmatched", Page::Unmatched { return_url: return_url() }, None),
-        ("revoked", Page::Revoked, None),
-        ("unavailable", Page::Unavailable, going_on(60, OUTCOME)),
-        ("not-ready", Page::NotReady, Some(GoingOn { after: 600, to: None, stop: None })),
-    ];
-    let launches = launches().map(|(name, launch)| (name, Page::Launch(launch), None));
-    launches.into_iter().chain(others).collect()
 }
 
 fn render_with(page: &Page, language: Language, face: &Face, going_on: Option<&GoingOn>) -> String {
@@ -513,12 +426,8 @@ fn every_page_is_small_and_is_written_to_be_looked_at() {
     // Without what another version has written.
     std::fs::remove_dir_all(folder).ok();
     std::fs::create_dir_all(folder).expect("a folder");
-    for (name, page, going_on) in every_page() {
-        for language in LANGUAGES {
-            let html = render_with(&page, language, &face(), going_on.as_ref());
-            assert!(html.len() < 20_000, "{name}: {} bytes", html.len());
-            let file = format!("{folder}/{name}.{}.html", language.tag());
-            std::fs::write(file, html).expect("it is written");
-        }
+    for Picture { name, language, html } in gallery(&face()) {
+        assert!(html.len() < 20_000, "{name}: {} bytes", html.len());
+        std::fs::write(format!("{folder}/{name}.{language}.html"), html).expect("it is written");
     }
 }
