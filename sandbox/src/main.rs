@@ -1,16 +1,22 @@
 //! The product on one machine, for people.
 
 mod arguments;
+mod gallery;
 mod invoke;
+mod lambda;
+mod live;
 mod mask;
+mod platform;
 mod schedule;
 mod serve;
 mod start_page;
+mod timeline;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, USAGE};
+use sandbox::say;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,7 +34,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::from_env()?;
     match &arguments.command {
         Command::Help => {
-            println!("{USAGE}");
+            say!("{USAGE}");
             Ok(())
         }
         Command::Invoke(file) => invoke::run(file).await,

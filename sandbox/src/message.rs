@@ -1,6 +1,7 @@
 //! Requests and answers of the two simulated servers.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -19,6 +20,10 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The body; a string where it is not JSON.
     pub body: Value,
+    /// When it arrived.
+    pub at: Instant,
+    /// How long its answer took; absent where that of [`Request::ended`] is.
+    pub took: Option<Duration>,
     /// When it arrived, on a scale that both servers share: numbers, not times.
     pub began: u64,
     /// When its answer was ready, on the same scale; absent while it runs and when the caller went away.
@@ -39,7 +44,19 @@ impl Request {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let body = json_or_text(body);
-        Self { endpoint, query, headers, body, began: 0, ended: None, status: None, answer: None }
+        let at = Instant::now();
+        Self {
+            endpoint,
+            query,
+            headers,
+            body,
+            at,
+            took: None,
+            began: 0,
+            ended: None,
+            status: None,
+            answer: None,
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sandbox::wechat::{GROUPS, Item};
-use sandbox::{InvocationError, JsonInstance, Sandbox};
+use sandbox::{InvocationError, Sandbox, say};
 use serde_json::{Value, json};
+
+use crate::platform::Platform;
 
 /// How often `refresh` runs.
 const EVERY: Duration = Duration::from_secs(60);
@@ -20,20 +22,10 @@ const REMEMBERED: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Schedule {
     sandbox: Sandbox,
-    functions: Option<Functions>,
+    platform: Option<Platform>,
     runs: Arc<Mutex<Vec<Run>>>,
     /// What WeChat's last release check found.
     check: Arc<Mutex<Vec<Item>>>,
-}
-
-/// The functions that nobody visits, warm.
-#[derive(Clone)]
-struct Functions {
-    refresh: JsonInstance,
-    reconcile: JsonInstance,
-    launch: JsonInstance,
-    token: JsonInstance,
-    doctor: JsonInstance,
 }
 
 /// One run, or several in a row that came to the same.
@@ -46,20 +38,13 @@ pub(crate) struct Run {
 }
 
 impl Schedule {
-    pub(crate) fn new(sandbox: &Sandbox) -> Self {
-        let functions = Functions {
-            refresh: sandbox.refresh(),
-            reconcile: sandbox.reconcile(),
-            launch: sandbox.launch(),
-            token: sandbox.token(),
-            doctor: sandbox.doctor(),
-        };
-        Self { functions: Some(functions), ..Self::of_wechat(sandbox) }
+    pub(crate) fn new(sandbox: &Sandbox, platform: &Platform) -> Self {
+        Self { platform: Some(platform.clone()), ..Self::of_wechat(sandbox) }
     }
 
     /// Only what WeChat does. For a platform elsewhere, whose component token a second `refresh` would supersede.
     pub(crate) fn of_wechat(sandbox: &Sandbox) -> Self {
-        Self { sandbox: sandbox.clone(), functions: None, runs: Arc::default(), check: Arc::default() }
+        Self { sandbox: sandbox.clone(), platform: None, runs: Arc::default(), check: Arc::default() }
     }
 
     /// Ticks forever.
@@ -78,32 +63,33 @@ impl Schedule {
     }
 
     pub(crate) async fn refresh(&self) {
-        let Some(Functions { refresh, .. }) = &self.functions else { return };
-        self.remember("refresh", async { summary(refresh.run(json!({})).await) }).await;
+        let Some(platform) = &self.platform else { return };
+        self.remember("refresh", async { summary(platform.invoke("refresh", json!({})).await) }).await;
     }
 
     /// A service begins a launch for its customer. Returns the launch page.
     pub(crate) async fn launch(&self) -> Option<String> {
-        let Functions { launch, .. } = self.functions.as_ref()?;
-        let begun = launch.run(json!({"state": CUSTOMER})).await;
+        let platform = self.platform.as_ref()?;
+        let started = Instant::now();
+        let begun = platform.invoke("launch", json!({"state": CUSTOMER})).await;
         let said = match &begun {
             Ok(_) => Ok(format!("a launch of {CUSTOMER} begins")),
             Err(error) => Err(error.to_string()),
         };
-        self.remember("launch", async { said }).await;
+        self.note("launch", said, started);
         begun.ok()?["launch_url"].as_str().map(str::to_owned)
     }
 
     pub(crate) async fn reconcile(&self) {
-        let Some(Functions { reconcile, .. }) = &self.functions else { return };
+        let Some(platform) = &self.platform else { return };
         let event = json!({"dry_run": false});
-        self.remember("reconcile", async { summary(reconcile.run(event).await) }).await;
+        self.remember("reconcile", async { summary(platform.invoke("reconcile", event).await) }).await;
     }
 
     pub(crate) async fn doctor(&self) {
-        let Some(Functions { doctor, .. }) = &self.functions else { return };
+        let Some(platform) = &self.platform else { return };
         let report = async {
-            let report = doctor.run(json!({})).await.map_err(|error| error.to_string());
+            let report = platform.invoke("doctor", json!({})).await.map_err(|error| error.to_string());
             report.and_then(|report| verdict(&report))
         };
         self.remember("doctor", report).await;
@@ -113,11 +99,7 @@ impl Schedule {
     pub(crate) async fn release_check(&self) {
         let items = self.sandbox.wechat.release_check(fastrand::usize(..GROUPS.len())).await;
         for item in &items {
-            println!(
-                "wechat    全网发布检测 {} {}",
-                if item.passed { "通过  " } else { "未通过" },
-                item.name
-            );
+            say!("wechat    全网发布检测 {} {}", if item.passed { "通过  " } else { "未通过" }, item.name);
         }
         *self.check.lock().expect("not poisoned") = items;
     }
@@ -129,7 +111,7 @@ impl Schedule {
 
     /// A service asks for an account's token, and says which one WeChat has just refused.
     pub(crate) async fn token(&self, authorizer_appid: &str) {
-        let Some(Functions { token, .. }) = &self.functions else { return };
+        let Some(platform) = &self.platform else { return };
         let record = self.sandbox.dynamodb.authorizer(authorizer_appid).await.unwrap_or_default();
         let stored = record["authorizer_access_token"].as_str();
         let refused = stored.filter(|token| !self.sandbox.wechat.accepts(token));
@@ -139,8 +121,26 @@ impl Schedule {
             let verdict = if self.sandbox.wechat.accepts(token) { "accepts" } else { "refuses" };
             format!("a token that WeChat {verdict}")
         };
-        let answer = async { token.run(event).await.map(verdict).map_err(|error| error.to_string()) };
+        let answer =
+            async { platform.invoke("token", event).await.map(verdict).map_err(|error| error.to_string()) };
         self.remember("token", answer).await;
+    }
+
+    /// A program invokes a function, which only a platform that runs here has.
+    pub(crate) async fn invoke(
+        &self,
+        function: &'static str,
+        event: Value,
+    ) -> Result<Value, InvocationError> {
+        let platform = self.platform.as_ref().expect("programs are served only where functions are");
+        let started = Instant::now();
+        let answer = platform.invoke(function, event).await;
+        let said = match &answer {
+            Ok(_) => Ok("a program got an answer".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.note(function, said, started);
+        answer
     }
 
     /// The last runs, newest first.
@@ -153,10 +153,13 @@ impl Schedule {
     /// Waits for a run, prints a line, and keeps the result.
     async fn remember(&self, function: &'static str, run: impl Future<Output = Result<String, String>>) {
         let started = Instant::now();
-        let result = run.await;
+        self.note(function, run.await, started);
+    }
+
+    fn note(&self, function: &'static str, result: Result<String, String>, started: Instant) {
         let good = result.is_ok();
         let result = result.unwrap_or_else(|error| error);
-        println!("run       {function}: {result} {} ms", started.elapsed().as_millis());
+        say!("run       {function}: {result} {} ms", started.elapsed().as_millis());
         let mut runs = self.runs.lock().expect("not poisoned");
         match runs.last_mut() {
             Some(last) if (last.function, &last.result) == (function, &result) => last.times += 1,

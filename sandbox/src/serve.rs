@@ -7,13 +7,15 @@ use axum::Router;
 use axum::routing::get;
 use reqwest::Url;
 use sandbox::wechat::{Account, Kind};
-use sandbox::{Listen, Log, Sandbox, event_file, gateway};
+use sandbox::{Listen, Log, Sandbox, event_file, say};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::arguments::Arguments;
+use crate::platform::Platform;
 use crate::schedule::Schedule;
 use crate::start_page::{self, State};
+use crate::{gallery, lambda};
 
 /// Serves until Ctrl-C.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
@@ -24,19 +26,22 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (listener, sandbox) = start(arguments).await?;
     let origin = sandbox::origin(&listener);
     let sandbox = sandbox.with("PUBLIC_BASE_URL", &origin);
+    // For a consumer's program; boto3 by itself looks at this name of the region only.
+    let sandbox = sandbox.with("AWS_ENDPOINT_URL_LAMBDA", &origin).with("AWS_DEFAULT_REGION", "us-east-1");
     sandbox.wechat.set_launch_host("127.0.0.1", true);
     sandbox.wechat.set_events_url(Some(&format!("{origin}/events")));
     sandbox.wechat.set_messages_url(Some(&format!("{origin}/messages/$APPID$")));
     add_accounts(&sandbox);
     sandbox.put_launch(event_file::LAUNCH, "customer-4711").await;
-    let functions = sandbox.http_functions();
-    let variables = sandbox.variables().clone();
-    let schedule = Schedule::new(&sandbox);
-    let router = Router::new()
-        .merge(gateway::router(&functions))
-        .merge(start_page::router(State::new(&sandbox, &schedule)))
-        .route("/env", get(async move || json!(variables).to_string()));
     print_addresses(&origin, sandbox.variables());
+    let platform = Platform::new(sandbox.clone());
+    let schedule = Schedule::new(&sandbox, &platform);
+    let router = Router::new()
+        .merge(start_page::router(State::new(&sandbox, &schedule, &platform)))
+        .merge(lambda::router(schedule.clone()))
+        .merge(gallery::router(&platform))
+        .fallback_service(platform.router())
+        .route("/env", get(async move || json!(platform.variables()).to_string()));
     // Nothing outlives the process, so there is nothing to finish either.
     tokio::select! {
         served = axum::serve(listener, router) => served?,
@@ -62,14 +67,14 @@ pub(crate) async fn run_wechat(arguments: &Arguments, events_url: &Url) -> Resul
     let schedule = Schedule::of_wechat(&sandbox);
     // The launch page is beside the receiver of pushes.
     let launch = events_url.join("authorize")?;
-    println!("\n  Open {origin}/\n");
-    println!("  The simulated WeChat is {}", sandbox.wechat.base_url);
-    println!("  It pushes to            {events_url}\n");
-    println!("  No function runs here. The platform there needs the parameters");
-    println!("    ComponentAppid={}", sandbox.wechat.component_appid);
-    println!("    WechatApiBaseUrl={}", sandbox.wechat.base_url);
-    println!("  and in its secret what this prints: cargo run -p sandbox -- env --port {}", port_of(&origin));
-    println!("  Ctrl-C stops it.\n");
+    say!("\n  Open {origin}/\n");
+    say!("  The simulated WeChat is {}", sandbox.wechat.base_url);
+    say!("  It pushes to            {events_url}\n");
+    say!("  No function runs here. The platform there needs the parameters");
+    say!("    ComponentAppid={}", sandbox.wechat.component_appid);
+    say!("    WechatApiBaseUrl={}", sandbox.wechat.base_url);
+    say!("  and in its secret what this prints: cargo run -p sandbox -- env --port {}", port_of(&origin));
+    say!("  Ctrl-C stops it.\n");
     let router = Router::new()
         .merge(start_page::router(State::of_wechat(&sandbox, &schedule, &launch)))
         .route("/env", get(async move || json!(variables).to_string()));
@@ -121,14 +126,15 @@ fn add_accounts(sandbox: &Sandbox) {
 }
 
 fn print_addresses(origin: &str, variables: &BTreeMap<String, String>) {
-    println!("\n  Open {origin}/\n");
-    println!("  The simulated WeChat is {}", variables["WECHAT_API_BASE_URL"]);
-    println!("  DynamoDB is             {}\n", variables["AWS_ENDPOINT_URL_DYNAMODB"]);
-    println!("  For cargo lambda watch, an AWS client or anything else in another shell:\n");
+    say!("\n  Open {origin}/\n");
+    say!("  The simulated WeChat is {}", variables["WECHAT_API_BASE_URL"]);
+    say!("  DynamoDB is             {}", variables["AWS_ENDPOINT_URL_DYNAMODB"]);
+    say!("  Lambda's Invoke is      {}\n", variables["AWS_ENDPOINT_URL_LAMBDA"]);
+    say!("  For cargo lambda watch, an AWS client or anything else in another shell:\n");
     for (name, value) in variables {
-        println!("export {name}='{value}'");
+        say!("export {name}='{value}'");
     }
-    println!("\n  For sam local: cargo run -p sandbox -- env > env.json\n  Ctrl-C stops everything.\n");
+    say!("\n  For sam local: cargo run -p sandbox -- env > env.json\n  Ctrl-C stops everything.\n");
 }
 
 /// Prints the running sandbox's variables as `sam local --env-vars` reads them. `host` takes the place of
@@ -141,12 +147,12 @@ pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<d
     let mut variables: BTreeMap<String, String> = serde_json::from_str(&variables.text().await?)
         .map_err(|_| format!("what runs at {url} is no sandbox"))?;
     // The other addresses are for the browser, which stays outside.
-    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "WECHAT_API_BASE_URL"] {
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_LAMBDA", "WECHAT_API_BASE_URL"] {
         if let (Some(host), Some(url)) = (host, variables.get_mut(name)) {
             *url = url.replace("127.0.0.1", host);
         }
     }
-    println!("{:#}", json!({"Parameters": variables}));
+    say!("{:#}", json!({"Parameters": variables}));
     Ok(())
 }
 

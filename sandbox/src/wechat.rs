@@ -22,6 +22,7 @@ mod release_check;
 mod token;
 
 pub use account::{Account, Kind, set_name};
+pub use consent::{Agreement, ConsentVisit};
 pub use controls::WeChat;
 pub use delivery::{Delivery, PushedCode, When};
 pub use ledger::SentText;

@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::log::Log;
 use crate::message::error;
 use crate::net::Connection;
+use crate::say;
 pub use endpoint::Endpoint;
 use plan::Plan;
 use record::Record;
@@ -114,6 +115,6 @@ impl Wire {
             (status, request.answer.as_ref().and_then(error))
         });
         let error = error.map(|error| format!(" {error}")).unwrap_or_default();
-        println!("{:<9} {endpoint} {status}{error} {} ms", self.name, took.as_millis());
+        say!("{:<9} {endpoint} {status}{error} {} ms", self.name, took.as_millis());
     }
 }

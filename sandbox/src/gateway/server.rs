@@ -11,7 +11,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::request::HttpRequest;
 use crate::instance::{Answer, Instance};
-use crate::template;
+use crate::{say, template};
 
 /// API Gateway takes bodies up to this many bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -30,10 +30,10 @@ pub fn router(functions: &[(impl AsRef<str>, Instance)]) -> Router {
                 let (text, started) = (format!("{method} {}", uri.path()), Instant::now());
                 let answer = answer(instance, method, uri, headers, body).await;
                 if !is_push {
-                    println!("platform  {text} {} {} ms", answer.status, started.elapsed().as_millis());
+                    say!("platform  {text} {} {} ms", answer.status, started.elapsed().as_millis());
                 }
                 if let Some(error) = &answer.error {
-                    println!("platform  {text} {error}");
+                    say!("platform  {text} {error}");
                 }
                 Response::from(answer)
             };

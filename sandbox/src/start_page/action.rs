@@ -1,90 +1,27 @@
-//! The buttons of the start page.
+//! What the forms of the start page do.
 
-use std::time::Duration;
-
-use sandbox::wechat::{PushedCode, When};
+use sandbox::wechat::{Account, Kind};
 use sandbox::{Fault, Sandbox};
 
+use super::State;
+use super::button::{CODE, WHEN};
+use crate::platform::SETTINGS;
 use crate::schedule::Schedule;
-
-/// A button: what it sends and what it says.
-pub(super) struct Button {
-    pub(super) action: &'static str,
-    pub(super) label: &'static str,
-}
-
-const fn button(action: &'static str, label: &'static str) -> Button {
-    Button { action, label }
-}
-
-/// Buttons that concern one thing.
-pub(super) struct Group {
-    pub(super) name: &'static str,
-    pub(super) buttons: &'static [Button],
-}
-
-/// What can go wrong on demand.
-pub(super) const FAULTS: &[Group] = &[
-    Group {
-        name: "WeChat's answer to the next exchange",
-        buttons: &[
-            button("busy-once", "busy, once"),
-            button("busy", "busy, always"),
-            button("lost", "lost on the way"),
-            button("html", "an HTML page"),
-            button("quota", "quota used up"),
-        ],
-    },
-    Group {
-        name: "WeChat's answer to the next refresh",
-        buttons: &[button("refresh-busy", "busy, once"), button("refresh-invalid", "refresh token invalid")],
-    },
-    Group { name: "Our address", buttons: &[button("address", "not on the allow-list (61004)")] },
-    Group {
-        name: "DynamoDB, when the record is written",
-        buttons: &[button("throttle", "throttled, once"), button("write-lost", "answer lost")],
-    },
-];
-
-/// Those of WeChat: the last group is of the tables here.
-pub(super) const WECHAT_FAULTS: &[Group] = FAULTS.split_at(FAULTS.len() - 1).0;
-
-/// How the time moves.
-pub(super) const CLOCK: &[Button] = &[
-    button("clock-600", "+10 min"),
-    button("clock-3600", "+1 h"),
-    button("clock-7200", "+2 h"),
-    button("clock-43200", "+12 h"),
-    button("clock-604800", "+7 d"),
-];
-
-/// When the push beside a redirect is sent.
-pub(super) const WHEN: &[(Button, When)] = &[
-    (button("push-before", "before the browser"), When::Before),
-    (button("push-at-once", "at once"), When::AtOnce),
-    (button("push-after", "3 s after"), When::After(Duration::from_secs(3))),
-    (button("push-never", "never"), When::Never),
-];
-
-/// Which code it carries.
-pub(super) const CODE: &[(Button, PushedCode)] = &[
-    (button("code-same", "the redirect's code"), PushedCode::Same),
-    (button("code-own", "a code of its own"), PushedCode::Own),
-];
 
 /// What a form sent.
 struct Form<'a> {
     fields: Vec<(String, String)>,
+    state: &'a State,
     sandbox: &'a Sandbox,
     schedule: &'a Schedule,
 }
 
 /// Does what the form's `action` names. Returns where the browser goes next, if not back to the page.
-pub(super) async fn carry_out(sandbox: &Sandbox, schedule: &Schedule, form: &[u8]) -> Option<String> {
+pub(super) async fn carry_out(state: &State, form: &[u8]) -> Option<String> {
     let fields = form_urlencoded::parse(form).into_owned().collect();
-    let form = Form { fields, sandbox, schedule };
+    let form = Form { fields, state, sandbox: &state.sandbox, schedule: &state.schedule };
     match (form.field("action"), form.field("account")) {
-        ("launch", _) => return schedule.launch().await,
+        ("launch", _) => return state.schedule.launch().await,
         (_, "") => form.carry_out().await,
         _ => form.carry_out_on_account().await,
     }
@@ -112,7 +49,7 @@ impl Form<'_> {
             "address" => wechat.allow_address(false),
             "throttle" => record.once(Fault::throttled()),
             "write-lost" => record.once(Fault::ResetAfter),
-            "mend" => {
+            "end-faults" => {
                 wechat.allow_address(true);
                 wechat.clear_faults();
                 self.sandbox.dynamodb.clear_faults();
@@ -120,6 +57,11 @@ impl Form<'_> {
             "ticket" => {
                 wechat.deliver(wechat.push_ticket()).await;
             }
+            "repeat" | "forge" => self.send_again().await,
+            "hold" => wechat.hold_pushes(),
+            "release" => wechat.release_pushes_reversed().await,
+            "configure" => self.configure(),
+            "add" => self.add_account(),
             "release-check" => self.schedule.release_check().await,
             "refresh" => self.schedule.refresh().await,
             "reconcile" => self.schedule.reconcile().await,
@@ -140,6 +82,35 @@ impl Form<'_> {
             self.sandbox.clock.advance(seconds);
             self.schedule.tick().await;
         }
+    }
+
+    /// Sends a push once more, or as somebody else would send it who does not know the platform's token.
+    async fn send_again(&self) {
+        let deliveries = self.sandbox.wechat.deliveries();
+        let number: Option<usize> = self.field("push").parse().ok();
+        let Some(delivery) = number.and_then(|number| deliveries.get(number)) else { return };
+        let push = delivery.push.clone();
+        let push = if self.field("action") == "forge" { push.with_token("forged") } else { push };
+        self.sandbox.wechat.deliver(push).await;
+    }
+
+    fn configure(&self) {
+        let Some(platform) = &self.state.platform else { return };
+        let variables = SETTINGS.map(|name| (name, self.field(name)));
+        self.state.refuse(platform.configure(&variables).err().map(|error| error.to_string()));
+    }
+
+    fn add_account(&self) {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.field("kind"));
+        let (Some(kind), false) = (kind, self.field("nick_name").is_empty()) else { return };
+        let mut account = Account::new(kind, self.field("nick_name"));
+        let ids = self.field("sets").split(|character: char| !character.is_ascii_digit());
+        let ids: Vec<i64> = ids.filter_map(|id| id.parse().ok()).collect();
+        if !ids.is_empty() {
+            account.permission_set_ids = ids;
+        }
+        account.has_profile = self.field("no_profile").is_empty();
+        self.sandbox.wechat.add_account(account);
     }
 
     fn sets(&self) -> Vec<i64> {

@@ -117,6 +117,6 @@ fn permission_sets(sandbox: &Sandbox, appid: &str) -> Vec<PermissionSet> {
         .iter()
         .find(|account| account.appid == appid && sandbox.wechat.refresh_token(appid).is_some());
     let granted = sandbox.wechat.permission_set_ids(appid);
-    let ids = account.map_or(&[][..], |account| account.kind.permission_set_ids());
+    let ids = account.map_or(&[][..], |account| &account.permission_set_ids);
     ids.iter().map(|&id| PermissionSet { id, name: set_name(id), granted: granted.contains(&id) }).collect()
 }

@@ -2,15 +2,18 @@
 
 use askama::Template;
 use sandbox::Sandbox;
-use sandbox::wechat::{Delivery, Item};
+use sandbox::wechat::{Delivery, Item, Kind};
 use sandbox::wire::Request;
 use serde_json::Value;
 
-use super::action::{self, Button, Group};
+use super::State;
 use super::authorizer::Authorizer;
+use super::button::{self, Button, Group};
 use super::words::{ahead, left, number, span, text};
 use crate::mask::Mask;
-use crate::schedule::{Run, Schedule};
+use crate::platform::Platform;
+use crate::schedule::Run;
+use crate::{live, timeline};
 
 /// Where "Authorize an account" leads: the platform's own launch page.
 const LAUNCH: &str = "/authorize";
@@ -21,6 +24,10 @@ const LAUNCH_QUERY: &str = "?state=sandbox-demo";
 /// How many requests and how many pushes the page lists.
 const REQUESTS: usize = 12;
 const PUSHES: usize = 6;
+
+/// How many events and how many authorizations.
+const EVENTS: usize = 8;
+const AUTHORIZATIONS: usize = 6;
 
 #[derive(Template)]
 #[template(path = "start.html")]
@@ -33,9 +40,21 @@ pub(super) struct StartPage {
     component_token: String,
     claims: Vec<Claim>,
     requests: Vec<Line>,
+    /// The consents, newest first, each with its number.
+    authorizations: Vec<(usize, Line)>,
+    events: Vec<Event>,
+    settings: Settings,
+    /// Why the last settings were refused.
+    refused: Option<String>,
+    kinds: Vec<&'static str>,
+    /// The names of all accounts that can authorize.
+    accounts: String,
+    held: Option<usize>,
+    script: &'static str,
     /// How many accounts authorize the platform at WeChat and have no record.
     lost: usize,
-    pushes: Vec<Line>,
+    /// The last ones, newest first, each with its number.
+    pushes: Vec<(usize, Line)>,
     when: Vec<Switch>,
     code: Vec<Switch>,
     runs: Vec<Run>,
@@ -63,16 +82,34 @@ struct Switch {
     on: bool,
 }
 
+/// What the pipes put on the bus.
+struct Event {
+    detail_type: String,
+    account: String,
+    detail: String,
+}
+
+/// What the variables of the platform say.
+#[derive(Default)]
+struct Settings {
+    platform_name: String,
+    return_url: String,
+    on_demand: bool,
+    require_launch: bool,
+}
+
 impl StartPage {
-    pub(super) async fn of(sandbox: &Sandbox, schedule: &Schedule, elsewhere: Option<&str>) -> Self {
+    pub(super) async fn of(state: &State) -> Self {
+        let State { sandbox, schedule, platform, refused, elsewhere } = state;
+        let elsewhere = elsewhere.as_deref();
         let now = sandbox.clock.now().as_secs();
         let mask = Mask::new(sandbox.wechat.secrets());
-        let platform = sandbox.dynamodb.platform().await;
-        let item = |kind: &str| platform.iter().find(|item| text(&item["pk"]).starts_with(kind));
+        let items = sandbox.dynamodb.platform().await;
+        let item = |kind: &str| items.iter().find(|item| text(&item["pk"]).starts_with(kind));
         let ticket = item("ticket#").map(|item| format!("{} old", span(now - number(&item["create_time"]))));
         let component_token =
             item("component_token#").and_then(|item| item["access_token_expires_at"].as_i64());
-        let claims = platform.iter().filter(|item| text(&item["pk"]).starts_with("code#"));
+        let claims = items.iter().filter(|item| text(&item["pk"]).starts_with("code#"));
         let mut faults = [sandbox.wechat.planned_faults(), sandbox.dynamodb.planned_faults()].concat();
         if !sandbox.wechat.allows_address() {
             faults.push("every call: errcode 61004".to_owned());
@@ -93,9 +130,21 @@ impl StartPage {
             elsewhere: elsewhere.is_some(),
             lost: sandbox.wechat.accounts().iter().filter(|account| is_lost(&account.appid)).count(),
             authorizers,
-            pushes: sandbox.wechat.deliveries().iter().rev().take(PUSHES).map(Line::of_push).collect(),
-            when: switches(action::WHEN, &when),
-            code: switches(action::CODE, &code),
+            pushes: newest(&sandbox.wechat.deliveries(), PUSHES, Line::of_push),
+            authorizations: newest(&timeline::agreements(sandbox), AUTHORIZATIONS, |agreement| Line {
+                name: agreement.nick_name.clone(),
+                outcome: agreement.authorizer_appid.clone(),
+                good: true,
+            }),
+            events: events(sandbox, &mask).await,
+            settings: platform.as_ref().map(Settings::of).unwrap_or_default(),
+            refused: refused.lock().expect("not poisoned").clone(),
+            kinds: Kind::ALL.map(Kind::name).to_vec(),
+            accounts: names(sandbox),
+            held: sandbox.wechat.held_pushes(),
+            script: live::SCRIPT,
+            when: switches(button::WHEN, &when),
+            code: switches(button::CODE, &code),
             runs: schedule.runs(),
             check: schedule.check(),
             ticket: ticket.unwrap_or("none yet".to_owned()),
@@ -104,8 +153,8 @@ impl StartPage {
             requests: sandbox.wechat.requests().iter().rev().take(REQUESTS).map(Line::of_request).collect(),
             faults,
             clock: ahead(now),
-            fault_groups: if elsewhere.is_none() { action::FAULTS } else { action::WECHAT_FAULTS },
-            clock_buttons: action::CLOCK,
+            fault_groups: if elsewhere.is_none() { button::FAULTS } else { button::WECHAT_FAULTS },
+            clock_buttons: button::CLOCK,
         }
     }
 }
@@ -142,6 +191,39 @@ impl Line {
             good: delivery.succeeded(),
         }
     }
+}
+
+impl Settings {
+    fn of(platform: &Platform) -> Self {
+        let mut variables = platform.variables();
+        let mut value = |name: &str| variables.remove(name).unwrap_or_default();
+        Self {
+            platform_name: value("PLATFORM_NAME"),
+            return_url: value("RETURN_URL"),
+            on_demand: value("REFRESH_MODE") == "on-demand",
+            require_launch: value("REQUIRE_LAUNCH") == "true",
+        }
+    }
+}
+
+/// The last ones, newest first, each with its number.
+fn newest<Thing>(all: &[Thing], most: usize, line: impl Fn(&Thing) -> Line) -> Vec<(usize, Line)> {
+    all.iter().enumerate().rev().take(most).map(|(number, thing)| (number, line(thing))).collect()
+}
+
+async fn events(sandbox: &Sandbox, mask: &Mask) -> Vec<Event> {
+    let events = sandbox.events_on_bus().await;
+    let event = |event: &Value| Event {
+        detail_type: text(&event["detail-type"]).to_owned(),
+        account: text(&event["detail"]["authorizer_appid"]).to_owned(),
+        detail: mask.apply(&format!("{:#}", event["detail"])),
+    };
+    events.iter().rev().take(EVENTS).map(event).collect()
+}
+
+fn names(sandbox: &Sandbox) -> String {
+    let accounts = sandbox.wechat.accounts().into_iter().map(|account| account.nick_name);
+    accounts.collect::<Vec<_>>().join("、")
 }
 
 fn switches<Setting: PartialEq>(all: &'static [(Button, Setting)], chosen: &Setting) -> Vec<Switch> {

@@ -22,6 +22,10 @@ pub struct Account {
     pub head_img: String,
     /// 1 normal, 14 cancelled, 16 banned, 19 frozen.
     pub account_status: i64,
+    /// What the consent page lets it grant.
+    pub permission_set_ids: Vec<i64>,
+    /// Whether WeChat tells anything of the account; if not, its `authorizer_info` is empty.
+    pub has_profile: bool,
 }
 
 /// The kinds of accounts that authorize a platform.
@@ -62,11 +66,16 @@ impl Account {
             principal_name: "沙箱商贸有限公司".to_owned(),
             head_img: format!("http://wx.qlogo.cn/mmopen/{}/0", opaque::hex(24)),
             account_status: 1,
+            permission_set_ids: kind.permission_set_ids().to_vec(),
+            has_profile: true,
         }
     }
 
     /// `authorizer_info` as `api_get_authorizer_info` shows it.
     pub(super) fn info(&self) -> Value {
+        if !self.has_profile {
+            return json!({});
+        }
         let mut info = json!({
             "nick_name": self.nick_name,
             "head_img": self.head_img,
@@ -136,7 +145,7 @@ impl Kind {
         }
     }
 
-    /// The permission sets that the platform asks of this kind.
+    /// The permission sets that an account of this kind usually offers.
     pub fn permission_set_ids(self) -> &'static [i64] {
         match self {
             Self::OfficialAccount => &[1, 2, 3, 4, 7, 11, 15, 24],

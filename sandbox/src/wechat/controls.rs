@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use wechat_authorizer::time::Clock;
 
 use super::account::Account;
+use super::consent::ConsentVisit;
 use super::delivery::Pushes;
 use super::ledger::{Ledger, SentText};
 use super::part::Part;
@@ -53,6 +54,11 @@ impl WeChat {
     /// Every API request so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.part.wire.requests()
+    }
+
+    /// Every visit of a consent page that was accepted so far, in order.
+    pub fn consents(&self) -> Vec<ConsentVisit> {
+        self.ledger().consents.clone()
     }
 
     /// The faults that are planned and not yet played, in words.

@@ -9,12 +9,17 @@ use tokio::sync::watch;
 
 use super::push::{Push, authorization};
 use crate::log::Log;
+use crate::say;
 
 /// One push and how it was answered.
 #[derive(Clone, Debug)]
 pub struct Delivery {
+    /// What was sent.
+    pub push: Push,
     /// The `InfoType` of the message, or its `MsgType`.
     pub info_type: String,
+    /// When it was sent.
+    pub at: Instant,
     /// The status; absent where no answer came within five seconds.
     pub status: Option<u16>,
     /// The body of the answer.
@@ -67,6 +72,8 @@ pub(super) struct Settings {
     pub(super) events_url: Option<String>,
     pub(super) messages_url: Option<String>,
     pub(super) beside_redirect: (When, PushedCode),
+    /// What waits to be sent; absent while everything is sent at once.
+    held: Option<Vec<Push>>,
 }
 
 impl Pushes {
@@ -75,6 +82,7 @@ impl Pushes {
             events_url: None,
             messages_url: None,
             beside_redirect: (When::AtOnce, PushedCode::Same),
+            held: None,
         };
         Self(Arc::new(Inner {
             // Gives up after five seconds, as WeChat does.
@@ -93,7 +101,26 @@ impl Pushes {
         self.settings().beside_redirect
     }
 
+    pub(super) fn hold(&self) {
+        self.settings().held.get_or_insert_default();
+    }
+
+    pub(super) fn held(&self) -> Option<usize> {
+        self.settings().held.as_ref().map(Vec::len)
+    }
+
+    pub(super) async fn release_reversed(&self) {
+        let held = self.settings().held.take();
+        for push in held.into_iter().flatten().rev() {
+            self.deliver(push).await;
+        }
+    }
+
     pub(super) async fn deliver(&self, push: Push) -> Option<Delivery> {
+        if let Some(held) = &mut self.settings().held {
+            held.push(push);
+            return None;
+        }
         let url = match push.authorizer_appid() {
             Some(appid) => self.settings().messages_url.clone()?.replace("$APPID$", appid),
             None => self.settings().events_url.clone()?,
@@ -113,10 +140,11 @@ impl Pushes {
             Ok((status, body)) => (Some(status), body),
             Err(_) => (None, String::new()),
         };
-        let delivery = Delivery { info_type: push.info_type(), status, body, duration: started.elapsed() };
+        let (info_type, duration) = (push.info_type(), started.elapsed());
+        let delivery = Delivery { push, info_type, at: started, status, body, duration };
         if self.0.log >= Log::Pushes {
             let status = delivery.status.map_or("no answer".to_owned(), |status| status.to_string());
-            println!("wechat    pushed {} {status} {} ms", delivery.info_type, delivery.duration.as_millis());
+            say!("wechat    pushed {} {status} {} ms", delivery.info_type, delivery.duration.as_millis());
         }
         self.0.deliveries.send_modify(|deliveries| deliveries.push(delivery.clone()));
         Some(delivery)

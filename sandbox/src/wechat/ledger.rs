@@ -7,6 +7,7 @@ mod code;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::{Account, Kind};
+use super::consent::ConsentVisit;
 use super::credentials;
 use super::refusal::Refusal;
 use super::token::Tokens;
@@ -42,6 +43,8 @@ pub(super) struct Ledger {
     pub(super) calls: Calls,
     /// The texts that accounts sent to their users.
     pub(super) sent: Vec<SentText>,
+    /// The visits of the consent pages.
+    pub(super) consents: Vec<ConsentVisit>,
     tickets: HashMap<String, i64>,
     /// When the newest was issued; absent before the first, and once the platform has asked for another.
     ticket_issued_at: Option<i64>,
@@ -103,6 +106,7 @@ impl Ledger {
             secrets: secrets.map(str::to_owned).into(),
             calls: Calls::default(),
             sent: Vec::new(),
+            consents: Vec::new(),
             // Accepted at any time.
             tickets: HashMap::from([(EVENT_FILE_TICKET.to_owned(), i64::MAX)]),
             ticket_issued_at: None,

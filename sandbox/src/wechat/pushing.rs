@@ -90,9 +90,24 @@ impl WeChat {
         self.part.pushes.beside_redirect()
     }
 
-    /// Posts a push to its URL, once: WeChat promises no second attempt. None without a URL.
+    /// Posts a push to its URL, once: WeChat promises no second attempt. None without a URL, and while pushes wait.
     pub async fn deliver(&self, push: Push) -> Option<Delivery> {
         self.part.pushes.deliver(push).await
+    }
+
+    /// From now on nothing is sent: what would be waits.
+    pub fn hold_pushes(&self) {
+        self.part.pushes.hold();
+    }
+
+    /// How many pushes wait; none while they are sent at once.
+    pub fn held_pushes(&self) -> Option<usize> {
+        self.part.pushes.held()
+    }
+
+    /// Sends what waits, the last first, one after the other; from now on pushes are sent at once again.
+    pub async fn release_pushes_reversed(&self) {
+        self.part.pushes.release_reversed().await;
     }
 
     /// Every push that was answered, or not answered in time, in that order.

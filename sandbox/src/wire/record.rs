@@ -46,6 +46,7 @@ impl Record {
     pub(super) fn complete(&self, index: usize, reply: &Reply) {
         self.requests.send_modify(|requests| {
             let request = &mut requests[index];
+            request.took = Some(request.at.elapsed());
             request.ended = Some(self.order.fetch_add(1, Ordering::Relaxed));
             request.status = Some(reply.status.as_u16());
             request.answer = Some(json_or_text(&reply.body));

@@ -136,10 +136,61 @@ async fn the_link_limits_which_accounts_may_authorize() {
 #[tokio::test]
 async fn the_permission_sets_have_the_products_names() {
     let sandbox = Sandbox::start().await;
+    for kind in Kind::ALL {
+        sandbox.wechat.add_account(Account::new(kind, "Tea"));
+    }
     let page = page(&link(&sandbox, PC, ("auth_type", "6")), LAUNCH_PAGE).await;
     for name in
         ["获取小程序码", "小程序认证名称检测", "视频号商品橱窗管理", "带货助手订单管理", "新权限集 192"]
     {
         assert!(page.contains(&format!("{name} <small>")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_account_with_its_own_permission_sets_is_offered_those() {
+    let sandbox = Sandbox::start().await;
+    let own = Account { permission_set_ids: vec![1, 999], ..Account::official_account("Tea") };
+    let appid = sandbox.wechat.add_account(own);
+    let url = link(&sandbox, PC, ("", ""));
+    let page = page(&url, LAUNCH_PAGE).await;
+    assert!(page.contains(&format!("name=\"set-{appid}\" value=\"999\"")) && page.contains("新权限集 999"));
+    // A box of the other accounts is none of this account's.
+    agree(&url, &appid, &["1"]).await.expect("a redirect");
+    assert_eq!(sandbox.wechat.permission_set_ids(&appid), [0; 0]);
+    let url = link(&sandbox, PC, ("", ""));
+    let form =
+        format!("{}&account={appid}&set-{appid}=999&set-{appid}=2", url.split_once('?').expect("a query").1);
+    let answer = client().post(&url).body(form).send().await.expect("a page");
+    assert_eq!(answer.status(), 302);
+    assert_eq!(sandbox.wechat.permission_set_ids(&appid), [999]);
+}
+
+#[tokio::test]
+async fn what_was_seen_and_agreed_to_is_remembered_in_its_order() {
+    let sandbox = Sandbox::start().await;
+    let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
+    let url = link(&sandbox, PC, ("", ""));
+    page(&url, "https://elsewhere.example.com/").await;
+    page(&url, LAUNCH_PAGE).await;
+    let location = agree(&url, &appid, &["1"]).await.expect("a redirect");
+    let [opened, agreed] = &sandbox.wechat.consents()[..] else { panic!("two visits") };
+    assert!(
+        opened.agreement.is_none() && opened.pre_auth_code == agreed.pre_auth_code && opened.at <= agreed.at
+    );
+    let agreement = agreed.agreement.as_ref().expect("a consent");
+    assert_eq!((&agreement.authorizer_appid, &agreement.location), (&appid, &location));
+    assert!(location.contains(&agreement.codes[0].replace('@', "%40")));
+}
+
+#[tokio::test]
+async fn an_account_without_a_profile_authorizes_and_nothing_is_told_of_it() {
+    let sandbox = Sandbox::start().await;
+    let account = Account { has_profile: false, ..Account::official_account("Tea") };
+    let appid = sandbox.wechat.add_account(account);
+    let code = sandbox.wechat.authorize(&appid, &[1]);
+    let answer = sandbox.callback().get(&sandbox::gateway::redirect(&code)).await;
+    assert_eq!(answer.status, 303);
+    let record = sandbox.dynamodb.authorizer(&appid).await.expect("a record");
+    assert_eq!((&record["status"], &record["profile"]), (&"authorized".into(), &serde_json::Value::Null));
 }

@@ -135,3 +135,18 @@ async fn a_name_under_localhost_is_this_machine_and_stays_the_host() {
     let delivery = sandbox.wechat.deliver(sandbox.wechat.push_ticket()).await.expect("a URL");
     assert_eq!(delivery.body, name);
 }
+
+#[tokio::test]
+async fn what_is_held_is_sent_last_one_first() {
+    let (sandbox, appid) = platform().await;
+    sandbox.wechat.authorize(&appid, &[1, 2]);
+    assert_eq!(sandbox.wechat.held_pushes(), None);
+    sandbox.wechat.hold_pushes();
+    assert!(sandbox.wechat.update_and_push(&appid, &[1]).await.is_none());
+    assert!(sandbox.wechat.revoke_and_push(&appid).await.is_none());
+    assert_eq!((sandbox.wechat.held_pushes(), pushed(&sandbox).len()), (Some(2), 0));
+    sandbox.wechat.release_pushes_reversed().await;
+    assert_eq!(pushed(&sandbox), ["unauthorized", "updateauthorized"]);
+    assert_eq!(sandbox.wechat.held_pushes(), None);
+    assert!(sandbox.wechat.deliver(sandbox.wechat.push_ticket()).await.is_some());
+}

@@ -1,8 +1,10 @@
 //! The program ends with a sentence where it cannot do what it is asked.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -85,4 +87,49 @@ fn an_event_whose_time_host_or_body_is_none_is_refused() {
     let mut event = event;
     event["body"] = json!("not base64");
     invoke("events-body.json", &event, "its body is not base64");
+}
+
+/// A server that is killed when a test ends.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn whoever_reads_its_lines_may_stop() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+    let mut server = Server(
+        program
+            .args(["--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts"),
+    );
+    let mut lines = BufReader::new(server.0.stdout.take().expect("a pipe"));
+    let mut said = String::new();
+    let origin = loop {
+        assert!(lines.read_line(&mut said).expect("text") > 0, "{said}");
+        if let Some((_, rest)) = said.split_once("Open ") {
+            break rest.trim().trim_end_matches('/').to_owned();
+        }
+    };
+    drop(lines);
+    let address = origin.trim_start_matches("http://");
+    // Each press prints a line for its push.
+    for _ in 0..2 {
+        let mut connection = TcpStream::connect(address).expect("it listens");
+        let request = format!(
+            "POST /sandbox HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\n\r\naction=ticket"
+        );
+        connection.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    }
+    assert!(server.0.try_wait().expect("a process").is_none());
 }
