@@ -184,6 +184,45 @@ async function walkOnPc(browser, origin, scheme) {
   await page.context().close();
 }
 
+// What the sandbox shows whoever tries it, and that a press leaves the page where it is.
+async function lookAround(browser, origin, scheme) {
+  const options = [ON_PC, IN_WECHAT].map((device) => ({ ...device, colorScheme: scheme }));
+  for (const device of options) {
+    const page = await open(browser, device);
+    for (const address of ["/", "/timeline/0", "/gallery/zh-Hant"]) {
+      await page.goto(`${origin}${address}`);
+      await checkAccessible(page, `the sandbox's ${address}, ${scheme}`);
+      await checkHover(page, `the sandbox's ${address}, ${scheme}`);
+      const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
+      if (wide > 0) throw new Error(`the sandbox's ${address} is ${wide} px wider than the screen`);
+    }
+    await page.context().close();
+  }
+  expect(true, `the sandbox's pages, a timeline and the gallery too, are accessible on a computer and a phone, ${scheme}`);
+}
+
+async function pressAndStay(browser, origin) {
+  const page = await open(browser, ON_PC);
+  await page.goto(`${origin}/`);
+  await page.fill("#own input[name=nick_name]", "茶馆");
+  await page.locator("#events summary").first().click();
+  const button = page.locator('#faults button[value="busy-once"]');
+  await button.scrollIntoViewIfNeeded();
+  const place = () => page.evaluate(() => scrollY);
+  const before = await place();
+  await button.click();
+  await page.locator("#faults .planned").waitFor();
+  const typed = await page.inputValue("#own input[name=nick_name]");
+  const unfolded = await page.locator("#events details[open]").count();
+  expect(before > 0 && (await place()) === before && typed === "茶馆" && unfolded === 1,
+    "after a press the sandbox's page is where it was, with what was typed and unfolded", before);
+  page.origin = origin;
+  await press(page, "end-faults");
+  await page.locator("#faults .planned").waitFor({ state: "detached" });
+  expect(true, "what happens elsewhere shows by itself");
+  await page.context().close();
+}
+
 async function walkInWeChat(browser, origin) {
   const page = await open(browser, { ...IN_WECHAT, locale: "zh-TW" });
   page.origin = origin;
@@ -207,7 +246,7 @@ async function walkInWeChat(browser, origin) {
   await checkAccessible(page, "the page that waits");
   await page.waitForURL(/reloads=1$/);
   expect(loads >= 2 && !page.url().includes("auth_code"), "the page that waits loads itself, at an address without the code");
-  await press(page, "mend");
+  await press(page, "end-faults");
   await press(page, "clock-600");
   await page.getByRole("heading", { name: "授權成功" }).waitFor();
   expect(true, "and turns into the confirmation by itself");
@@ -241,6 +280,9 @@ async function main() {
   try {
     await walkOnPc(browser, origin, "light");
     await walkOnPc(browser, origin, "dark");
+    await lookAround(browser, origin, "light");
+    await lookAround(browser, origin, "dark");
+    await pressAndStay(browser, origin);
     await walkInWeChat(browser, origin);
     await checkFont(browser);
     await checkPages(browser);
