@@ -19,8 +19,10 @@ NETWORKS = """\
 QUESTIONS = [
     ("ComponentAppid", "AppID of the third-party platform, as WeChat's console shows it", r"wx[0-9A-Za-z]{16}", ""),
     ("Network", f"{NETWORKS}  Network", r"none|created|existing", "created"),
-    ("AlarmEmail", "Who is told when something is wrong: an e-mail address, or nothing", r"|[^@\s]+@[^@\s]+\.[^@\s]+", ""),
-    ("PlatformName", "Name of the platform, as merchants know it", r"[^\"\\]{0,40}", ""),
+    ("AlarmEmail", "Who is told when something is wrong: an e-mail address, or - for nobody",
+     r"-?|[^@\s]+@[^@\s]+\.[^@\s]+", ""),
+    ("PlatformName", "Name of the platform, as merchants know it: at most 30 characters, or - for none",
+     r"[^\"\\]{0,30}", ""),
 ]
 MORE = {
     "existing": [
@@ -28,6 +30,8 @@ MORE = {
         ("SecurityGroupIds", "Security groups, separated by commas", r"sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17}){0,4}", ""),
     ],
 }
+# Enter alone keeps what is there.
+NOTHING = "-"
 SECTION = "[default.deploy.parameters]"
 
 
@@ -35,7 +39,7 @@ def ask(question, pattern, proposed):
     while True:
         answer = input(f"{question}{f' [{proposed}]' if proposed else ''}: ").strip() or proposed
         if re.fullmatch(pattern, answer):
-            return answer
+            return "" if answer == NOTHING else answer
         print("  That is not one.")
 
 
@@ -48,8 +52,8 @@ def known(overrides):
 
 def written(text, values):
     """The file with these values, and everything else as it was."""
-    # SAM takes a value with a space only in quotes.
-    pairs = (f'{name}="{value}"' if " " in value else f"{name}={value}" for name, value in values.items())
+    # SAM takes a value with a space, or an empty one, only in quotes.
+    pairs = (f'{name}="{value}"' if " " in value or not value else f"{name}={value}" for name, value in values.items())
     pairs = ", ".join(json.dumps(pair, ensure_ascii=False) for pair in pairs)
     before, section, after = text.partition(SECTION)
     if not section:
@@ -65,7 +69,8 @@ def written(text, values):
 def main():
     file = ROOT / "samconfig.toml"
     text = file.read_text(encoding="utf-8")
-    values = known(tomllib.loads(text)["default"]["deploy"]["parameters"].get("parameter_overrides", []))
+    before = known(tomllib.loads(text)["default"]["deploy"]["parameters"].get("parameter_overrides", []))
+    values = dict(before)
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     questions = [question for question in QUESTIONS if f"\n  {question[0]}:\n" in template]
     for name, question, pattern, proposed in questions:
@@ -73,8 +78,9 @@ def main():
         for more in MORE.get(values[name], []):
             values[more[0]] = ask(more[1], more[2], values.get(more[0], ""))
     if values["Network"] != "existing":
-        values = {name: value for name, value in values.items() if name not in ("SubnetIds", "SecurityGroupIds")}
-    text = written(text, {name: value for name, value in values.items() if value})
+        values.update(SubnetIds="", SecurityGroupIds="")
+    # For a parameter that the file leaves out, an update of the stack keeps the value that was deployed.
+    text = written(text, {name: value for name, value in values.items() if value or name in before})
     tomllib.loads(text)
     file.write_text(text, encoding="utf-8")
     print("samconfig.toml has the answers. Commit it: it holds no secret.")

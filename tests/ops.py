@@ -156,6 +156,21 @@ class Setup(unittest.TestCase):
         self.assertEqual((given["SubnetIds"], given["SecurityGroupIds"]), ("subnet-12345678", "sg-12345678"))
         self.assertNotIn("AlarmEmail", given)
 
+    def test_a_hyphen_takes_an_answer_back(self):
+        self.overrides("wx7c0de5a4db0c0001", "none", "ops@example.com", "Shop")
+        given, _ = self.overrides("", "", "-", "-", before=self.written)
+        # Left out, they would stay as they are deployed.
+        self.assertEqual((given["AlarmEmail"], given["PlatformName"]), ('""', '""'))
+
+    def test_another_network_takes_the_subnets_back(self):
+        self.overrides("wx7c0de5a4db0c0001", "existing", "subnet-12345678", "sg-12345678")
+        given, _ = self.overrides("", "created", before=self.written)
+        self.assertEqual((given["SubnetIds"], given["SecurityGroupIds"]), ('""', '""'))
+
+    def test_the_name_is_as_long_as_the_template_takes_it(self):
+        given, _ = self.overrides("wx7c0de5a4db0c0001", "none", "", "s" * 31, "s" * 30)
+        self.assertEqual(given["PlatformName"], "s" * 30)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
