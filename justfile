@@ -44,7 +44,7 @@ setup:
 console:
     @python3 ops/stack.py console
 
-# Keeps updates from replacing tables, secret, key and addresses, and the stack from being deleted by mistake.
+# Keeps updates from replacing tables, secret, key, API, domain and addresses, and the stack from being deleted by mistake.
 protect:
     @python3 ops/stack.py protect
 

@@ -193,8 +193,8 @@ def console(_arguments):
 
 
 def protect(_arguments):
-    """Keeps an update from replacing or removing tables, secret, key, and the addresses on WeChat's allow-list; and the
-    stack from being deleted by mistake."""
+    """Keeps an update from replacing or removing tables, secret, key, API and domain, and the addresses on WeChat's
+    allow-list; and the stack from being deleted by mistake."""
     here = os.path.dirname(os.path.abspath(__file__))
     policies = {STACK: "stack-policy.json"}
     listed = aws("cloudformation", "describe-stack-resources", "--stack-name", STACK)["StackResources"]
@@ -205,7 +205,7 @@ def protect(_arguments):
         body = f"file://{os.path.join(here, policy)}"
         aws("cloudformation", "set-stack-policy", "--stack-name", stack, "--stack-policy-body", body)
     aws("cloudformation", "update-termination-protection", "--stack-name", STACK, "--enable-termination-protection")
-    print("Protected. To give up an address or the stack on purpose, take the policy or the protection away first.")
+    print("Protected. To give up an address, the domain or the stack on purpose, take the policy or the protection away first.")
 
 
 # What the template retains, by its logical names.

@@ -6,6 +6,7 @@ ops/setup.py with answers.
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -118,6 +119,23 @@ class Preflight(unittest.TestCase):
         refused = "An error occurred (AccessDenied): no"
         said, status = self.run_with(changes={"iam simulate-principal-policy": refused, "ec2 describe-vpcs": refused})
         self.assertEqual((status, said.count("? ")), (0, 2), said)
+
+
+class Policies(unittest.TestCase):
+    def denied(self, policy):
+        policy = json.loads((ROOT / "ops" / policy).read_text(encoding="utf-8"))
+        (deny,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
+        self.assertEqual(deny["Action"], ["Update:Replace", "Update:Delete"])
+        return {name.removeprefix("LogicalResourceId/") for name in deny["Resource"]}
+
+    def test_no_update_replaces_what_holds_state_or_what_wechat_s_console_names(self):
+        template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+        retained = set(re.findall(r"^  (\w+):(?:\n    .*)*\n    DeletionPolicy: Retain$", template, re.MULTILINE))
+        self.assertIn("TablesKey", retained)
+        self.assertEqual(self.denied("stack-policy.json"), retained | {"Api", "ApiDomain"})
+        network = (ROOT / "network.yaml").read_text(encoding="utf-8")
+        addresses = set(re.findall(r"^  (\w+):\n    Type: AWS::EC2::EIP$", network, re.MULTILINE))
+        self.assertEqual(self.denied("network-policy.json"), addresses)
 
 
 class Setup(unittest.TestCase):
