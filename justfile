@@ -64,7 +64,7 @@ logs FUNCTION='visits' *ARGS='--tail':
 doctor:
     @python3 ops/stack.py doctor
 
-# Restores what WeChat's list has and the table lacks. `just reconcile --dry-run` only reports.
+# Restores what WeChat's list has and the table lacks. `just reconcile --dry-run` only reports; `--all` compares every account.
 reconcile *ARGS:
     @python3 ops/stack.py reconcile {{ ARGS }}
 

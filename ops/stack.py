@@ -75,15 +75,15 @@ def doctor(_arguments):
         sys.exit(1)
 
 
-def run_reconcile(dry_run):
-    counts = invoke("ReconcileFunctionName", {"dry_run": dry_run})
+def run_reconcile(dry_run, every_account=False):
+    counts = invoke("ReconcileFunctionName", {"dry_run": dry_run, "all": every_account})
     print(", ".join(f"{name}: {str(count).lower()}" for name, count in counts.items()), flush=True)
     return counts
 
 
 def reconcile(arguments):
     """Compares the table with WeChat's list and accounts, and restores and corrects. Takes up to 15 minutes."""
-    run_reconcile(arguments.dry_run)
+    run_reconcile(arguments.dry_run, arguments.all)
 
 
 def import_accounts(arguments):
@@ -161,7 +161,8 @@ def rotate_secret(arguments):
         print("WeChat's next ticket arrives within ten minutes: just logs events. Then: just doctor")
         return
     if "token" in changed:
-        print("消息校验Token: save it in WeChat's console now; pushes in between may be refused. Then: just reconcile")
+        print("消息校验Token: save it in WeChat's console now; pushes in between may be refused. Then: "
+              "just reconcile --all")
     print("Functions know it within 5 minutes. Then: just doctor")
 
 
@@ -300,7 +301,10 @@ def main():
         return added
 
     command("doctor", doctor)
-    command("reconcile", reconcile).add_argument("--dry-run", action="store_true", help="report without writing")
+    reconciling = command("reconcile", reconcile)
+    reconciling.add_argument("--dry-run", action="store_true", help="report without writing")
+    reconciling.add_argument("--all", action="store_true",
+                             help="compare every account now, and not only those whose turn it is")
     command("import", import_accounts).add_argument("--yes", action="store_true", help="do not ask")
     command("console", console)
     command("protect", protect)

@@ -1,5 +1,5 @@
-"""What an operator's programs say before anything is deployed: ops/preflight.py against accounts that lack something, and
-ops/setup.py with answers.
+"""What an operator's programs say and do: ops/preflight.py against accounts that lack something, ops/setup.py with answers,
+and ops/stack.py.
 
     python tests/ops.py
 """
@@ -20,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # In place of the AWS CLI: it answers what a file says, by the first two arguments.
 CLI = """#!{python}
 import json, os, sys
+if sys.argv[1:3] == ["lambda", "invoke"]:
+    # Every function answers with its event.
+    event, answer = sys.argv[sys.argv.index("--payload") + 1:][:2]
+    open(answer, "w").write(open(event.removeprefix("fileb://")).read())
+    sys.exit(print("{{}}"))
 answer = json.load(open(os.environ["ANSWERS"]))[" ".join(sys.argv[1:3])]
 if isinstance(answer, str):
     sys.exit(answer)
@@ -52,7 +57,9 @@ GOOD = {
 }
 
 
-class Preflight(unittest.TestCase):
+class Program(unittest.TestCase):
+    """A program of ops/ with a stand-in for the AWS CLI."""
+
     def run_with(self, *arguments, changes={}, **variables):
         """What it prints, and its exit status."""
         with tempfile.TemporaryDirectory() as directory:
@@ -67,10 +74,14 @@ class Preflight(unittest.TestCase):
                 "PYTHONDONTWRITEBYTECODE": "1", **variables,
             }
             done = subprocess.run(
-                [sys.executable, ROOT / "ops" / "preflight.py", *arguments],
+                [sys.executable, ROOT / "ops" / self.NAME, *arguments],
                 env=environment, capture_output=True, text=True, check=False)
             self.assertNotIn("Traceback", done.stderr)
             return done.stdout, done.returncode
+
+
+class Preflight(Program):
+    NAME = "preflight.py"
 
     def check_finds(self, part, *arguments, changes={}, **variables):
         said, status = self.run_with(*arguments, changes=changes, **variables)
@@ -119,6 +130,34 @@ class Preflight(unittest.TestCase):
         refused = "An error occurred (AccessDenied): no"
         said, status = self.run_with(changes={"iam simulate-principal-policy": refused, "ec2 describe-vpcs": refused})
         self.assertEqual((status, said.count("? ")), (0, 2), said)
+
+
+class Stack(Program):
+    NAME = "stack.py"
+    OUTPUTS = [{"OutputKey": key, "OutputValue": key} for key in ("ReconcileFunctionName", "ComponentSecretArn")]
+    STORED = {"component_appsecret": "s", "token": "old", "encoding_aes_key": "k" * 43}
+    CHANGES = {
+        "cloudformation describe-stacks": {"Stacks": [{"Outputs": OUTPUTS}]},
+        "secretsmanager get-secret-value": {"SecretString": json.dumps(STORED)},
+        "secretsmanager put-secret-value": {},
+    }
+
+    def test_reconcile_is_asked_for_what_the_operator_says(self):
+        for arguments, event in (
+            ([], "dry_run: false, all: false"),
+            (["--dry-run"], "dry_run: true, all: false"),
+            (["--all"], "dry_run: false, all: true"),
+        ):
+            said, status = self.run_with("reconcile", *arguments, changes=self.CHANGES)
+            self.assertEqual((said.strip(), status), (event, 0))
+
+    def test_after_another_token_every_account_is_to_be_compared(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(json.dumps({"token": "new"}))
+            file.flush()
+            said, status = self.run_with("rotate-secret", file.name, changes=self.CHANGES)
+        self.assertEqual(status, 0, said)
+        self.assertIn("Then: just reconcile --all", said)
 
 
 class Policies(unittest.TestCase):
