@@ -30,6 +30,8 @@ pub struct Config {
     pub public_base_url: Option<Url>,
     /// `EVENTS_PATH`: the path of the route for WeChat's pushes, without a slash before it.
     pub events_path: String,
+    /// `MESSAGES_PATH`: the same of the route for messages, without the account's appid at its end.
+    pub messages_path: String,
     /// `RETURN_URL`: where the confirmation page's button leads.
     pub return_url: Option<Url>,
     /// `RETURN_URL_PREFIX`: below which a service's launch may name another return address.
@@ -111,6 +113,7 @@ impl Config {
                 .url_or("WECHAT_MOBILE_BASE_URL", "https://open.weixin.qq.com")?,
             public_base_url: variables.origin("PUBLIC_BASE_URL")?,
             events_path: variables.optional("EVENTS_PATH").unwrap_or("events".to_owned()),
+            messages_path: variables.optional("MESSAGES_PATH").unwrap_or("messages".to_owned()),
             return_url: variables.url("RETURN_URL")?,
             return_url_prefix: variables.url("RETURN_URL_PREFIX")?,
             require_launch: match variables.optional("REQUIRE_LAUNCH").as_deref() {

@@ -651,8 +651,9 @@ class Public(unittest.TestCase):
 
     def test_doctor_and_the_console_are_told_of_the_path_of_pushes(self):
         stack = Stack()
-        told = stack.resources["DoctorFunction"]["Properties"]["Environment"]["Variables"].get("EVENTS_PATH")
-        self.assertEqual(f"/{told}", EVENTS_PATH)
+        told = stack.resources["DoctorFunction"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(f"/{told.get('EVENTS_PATH')}", EVENTS_PATH)
+        self.assertEqual(f"/{told.get('MESSAGES_PATH')}/{{appid}}", MESSAGES_PATH)
         self.assertTrue(stack.outputs["EventsUrl"].endswith(EVENTS_PATH))
         self.assertTrue(stack.outputs["MessagesUrl"].endswith(MESSAGES_PATH.replace("{appid}", "$APPID$")))
 
@@ -1578,6 +1579,7 @@ MUTATIONS = [
     ("every_route_is_throttled", broken(resource("ApiStage", "RouteSettings", "GET /callback"), NOTHING)),
     ("every_route_is_throttled", broken(("Resources", "ApiStage", "DependsOn"), [])),
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "EVENTS_PATH"), "events")),
+    ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "MESSAGES_PATH"), "messages")),
     ("concurrency_is_kept", broken(resource("EventsFunction", "ReservedConcurrentExecutions"), 5)),
     ("access_logs_have_no_query", broken(resource("ApiStage", "AccessLogSettings", "Format"), "$context.path")),
     ("the_pipes_are_made_last", broken(("Resources", "ChangesPipe", "DependsOn"), "ChangesBus")),

@@ -13,11 +13,12 @@ use crate::page::content_security_policy;
 const LAUNCH_PAGE: &str = "launch_page";
 const CALLBACK: &str = "callback";
 const EVENTS_URL: &str = "events_url";
+const MESSAGES_URL: &str = "messages_url";
 
 /// One check of each address, by requests that spend nothing.
-pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: Deadline) -> [Check; 3] {
+pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: Deadline) -> [Check; 4] {
     let Some(base_url) = &config.public_base_url else {
-        return [LAUNCH_PAGE, CALLBACK, EVENTS_URL].map(|name| {
+        return [LAUNCH_PAGE, CALLBACK, EVENTS_URL, MESSAGES_URL].map(|name| {
             let detail =
                 "not checked: PUBLIC_BASE_URL is not set, and nothing else tells this function its address";
             Check::bad(name, detail, "set PUBLIC_BASE_URL of this function to the origin of the API")
@@ -26,12 +27,15 @@ pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: De
     let host = base_url.host_str().unwrap_or_default();
     let path = |path: &str| base_url.join(path).expect("an origin takes any path");
     let (authorize, redirect, events) = (path("authorize"), path("callback"), path(&config.events_path));
-    let (launch_page, callback, events_url) = tokio::join!(
+    // A route takes one more part of a path, whatever it is: in the console WeChat's $APPID$ stands there.
+    let messages = path(&format!("{}/{}", config.messages_path, config.component_appid.as_str()));
+    let messages_in_console = format!("{}/$APPID$", path(&config.messages_path));
+    let (launch_page, callback, events_url, messages_url) = tokio::join!(
         bounded(LAUNCH_PAGE, deadline, async {
             let found = ask(http, Method::HEAD, &authorize).await;
             conclude(
                 LAUNCH_PAGE,
-                &authorize,
+                authorize.as_str(),
                 found.and_then(is_page),
                 &format!("{host} must stand at 授权发起页域名"),
             )
@@ -39,14 +43,20 @@ pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: De
         bounded(CALLBACK, deadline, async {
             let found = ask(http, Method::HEAD, &redirect).await;
             let console = format!("its host, {host}, must be that of the launch page, at 授权发起页域名");
-            conclude(CALLBACK, &redirect, found.and_then(is_page), &console)
+            conclude(CALLBACK, redirect.as_str(), found.and_then(is_page), &console)
         }),
         bounded(EVENTS_URL, deadline, async {
             let found = ask(http, Method::POST, &events).await;
-            conclude(EVENTS_URL, &events, found.and_then(is_events), "it must stand at 授权事件接收URL")
+            let found = found.and_then(|found| is_of_pushes(found, "events"));
+            conclude(EVENTS_URL, events.as_str(), found, "it must stand at 授权事件接收URL")
+        }),
+        bounded(MESSAGES_URL, deadline, async {
+            let found = ask(http, Method::POST, &messages).await;
+            let found = found.and_then(|found| is_of_pushes(found, "messages"));
+            conclude(MESSAGES_URL, &messages_in_console, found, "it must stand at 消息与事件接收URL")
         }),
     );
-    [launch_page, callback, events_url]
+    [launch_page, callback, events_url, messages_url]
 }
 
 /// What an address answered.
@@ -107,8 +117,8 @@ fn is_page(found: Found) -> Result<(), Wrong> {
     }
 }
 
-/// `events` refuses what is no push without a word; API Gateway's refusals have a body.
-fn is_events(found: Found) -> Result<(), Wrong> {
+/// `events` and `messages` refuse what is no push without a word; API Gateway's refusals have a body.
+fn is_of_pushes(found: Found, function: &str) -> Result<(), Wrong> {
     match found {
         Found { status: StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN, is_empty: true, .. } => Ok(()),
         Found { status, .. } if status.is_redirection() => {
@@ -116,13 +126,13 @@ fn is_events(found: Found) -> Result<(), Wrong> {
                 .into())
         }
         Found { status: StatusCode::INTERNAL_SERVER_ERROR, is_empty: true, .. } => {
-            Err("HTTP 500: events cannot read the secret".to_owned().into())
+            Err(format!("HTTP 500: {function} cannot read the secret").into())
         }
-        Found { status, .. } => Err(format!("HTTP {}, and not from events", status.as_u16()).into()),
+        Found { status, .. } => Err(format!("HTTP {}, and not from {function}", status.as_u16()).into()),
     }
 }
 
-fn conclude(name: &'static str, url: &Url, found: Result<(), Wrong>, console: &str) -> Check {
+fn conclude(name: &'static str, url: &str, found: Result<(), Wrong>, console: &str) -> Check {
     match found {
         Ok(()) => Check::good(name, format!("{url} leads here; {console}")),
         Err(Wrong { why, fix }) => {

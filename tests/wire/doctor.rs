@@ -10,7 +10,7 @@ use wechat_authorizer::time::Clock;
 
 use crate::scene::{Scene, assert_logged};
 
-const CHECKS: [&str; 20] = [
+const CHECKS: [&str; 21] = [
     "configuration",
     "secret",
     "authorizers_table",
@@ -31,6 +31,7 @@ const CHECKS: [&str; 20] = [
     "launch_page",
     "callback",
     "events_url",
+    "messages_url",
 ];
 
 impl Scene {
@@ -99,6 +100,10 @@ async fn a_healthy_platform_is_ok_and_nothing_of_it_is_spent() {
     report.assert_ok("quota", "api_component_token 9999 of 10000");
     report.assert_ok("launch_page", "127.0.0.1 must stand at 授权发起页域名");
     report.assert_ok("events_url", &format!("{base}/events leads here; it must stand at 授权事件接收URL"));
+    report.assert_ok(
+        "messages_url",
+        &format!("{base}/messages/$APPID$ leads here; it must stand at 消息与事件接收URL"),
+    );
     assert_eq!(scene.wechat.on("api_create_preauthcode").count(), 0);
     assert!(scene.dynamodb.authorizers().await.is_empty());
     assert_logged(&["\"message\":\"doctor finished\"", "\"failed\":0"]);
@@ -192,6 +197,7 @@ async fn the_placeholder_of_the_first_deployment_is_called_by_its_name() {
         report.assert_finds("secret", "the placeholder replace-me is still in it", "just rotate-secret");
         report.assert_finds("component_token", "not checked: no secret", "fix secret first");
         report.assert_finds("events_url", "events cannot read the secret", "");
+        report.assert_finds("messages_url", "messages cannot read the secret", "");
     }
     assert_eq!(scene.wechat.on("api_component_token").count(), 0, "it is never sent");
 }
@@ -288,13 +294,16 @@ async fn a_domain_that_leads_elsewhere_is_found() {
     report.assert_finds("launch_page", elsewhere, "domain of PublicBaseUrl");
     report.assert_finds("callback", elsewhere, "domain of PublicBaseUrl");
     report.assert_finds("events_url", "HTTP 200, and not from events", "domain of PublicBaseUrl");
-    assert_eq!(report.failed(), ["launch_page", "callback", "events_url"]);
-    for path in ["/authorize", "/events"] {
+    report.assert_finds("messages_url", "HTTP 200, and not from messages", "domain of PublicBaseUrl");
+    assert_eq!(report.failed(), ["launch_page", "callback", "events_url", "messages_url"]);
+    let messages = format!("/messages/{}", scene.wechat.component_appid);
+    for path in ["/authorize", "/events", &messages] {
         scene.wechat.on(path).once(Fault::raw(302, "text/html", ""));
     }
     let report = scene.report(&sandbox).await;
     report.assert_finds("launch_page", "HTTP 302: it redirects elsewhere", "without a redirect");
     report.assert_finds("events_url", "WeChat does not follow", "without a redirect");
+    report.assert_finds("messages_url", "WeChat does not follow", "without a redirect");
     // What API Gateway says itself where there is no mapping.
     scene.wechat.on("/events").once(Fault::raw(403, "application/json", r#"{"message":"Forbidden"}"#));
     scene.report(&sandbox).await.assert_finds("events_url", "HTTP 403, and not from events", "API mapping");
@@ -303,9 +312,16 @@ async fn a_domain_that_leads_elsewhere_is_found() {
 #[tokio::test]
 async fn the_path_of_the_pushes_is_the_stack_s_own() {
     let scene = Scene::new().await;
-    let sandbox = scene.with("PUBLIC_BASE_URL", &scene.wechat.base_url).with("EVENTS_PATH", "events/5ac1");
+    let sandbox = scene
+        .with("PUBLIC_BASE_URL", &scene.wechat.base_url)
+        .with("EVENTS_PATH", "events/5ac1")
+        .with("MESSAGES_PATH", "messages/5ac1");
     scene.wechat.on("/events/5ac1").once(Fault::raw(400, "text/plain", ""));
-    scene.report(&sandbox).await.assert_ok("events_url", "/events/5ac1 leads here");
+    let messages = format!("/messages/5ac1/{}", scene.wechat.component_appid);
+    scene.wechat.on(&messages).once(Fault::raw(400, "text/plain", ""));
+    let report = scene.report(&sandbox).await;
+    report.assert_ok("events_url", "/events/5ac1 leads here");
+    report.assert_ok("messages_url", "/messages/5ac1/$APPID$ leads here");
 }
 
 #[tokio::test]
@@ -329,7 +345,7 @@ async fn a_domain_that_cannot_be_looked_at_is_no_agreement() {
     let scene = Scene::new().await;
     let report = scene.report(&scene.sandbox).await;
     report.assert_finds("launch_page", "PUBLIC_BASE_URL is not set", "set PUBLIC_BASE_URL");
-    assert_eq!(report.failed(), ["launch_page", "callback", "events_url"]);
+    assert_eq!(report.failed(), ["launch_page", "callback", "events_url", "messages_url"]);
     let report = scene.report(&scene.with("PUBLIC_BASE_URL", "http://platform.localhost")).await;
     report.assert_finds("launch_page", "not https", "certificate");
     let report = scene.report(&scene.with("PUBLIC_BASE_URL", "http://127.0.0.1:1")).await;
