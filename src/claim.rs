@@ -105,7 +105,7 @@ pub(crate) enum CodeState {
 pub(crate) enum Event {
     /// The code was not sent: there was no component token, no connection or no time.
     NotSent,
-    /// It was sent, and no answer came back that says what became of it, or the grant that came was not written in time.
+    /// It was sent, and no answer came back that tells its outcome, or the grant that came was not written in time.
     AnswerLost,
     /// WeChat refused.
     Refused(Errcode),

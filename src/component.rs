@@ -1,4 +1,4 @@
-//! The component token: the platform's own, which every call of WeChat's component API carries.
+//! The component token: the platform's token, which every call of WeChat's component API carries.
 //!
 //! Minting one makes the one before it invalid within five minutes, so there is one writer at a time: who
 //! holds the lease. Everybody else uses what is stored.

@@ -1,7 +1,7 @@
-//! `doctor`, on demand and from inside the deployed network: what keeps the platform from working, in words an
-//! operator can act on.
+//! `doctor`, on demand and from inside the deployed network: what keeps the platform from working, and how to
+//! fix it.
 //!
-//! A finding is an answer and never an error. Every run starts from nothing, as a cold instance does, so that it
+//! A finding is an answer and never an error. Every run starts without memory, as a cold instance does, so that it
 //! says what is true now and not what was true when the instance started.
 
 mod domain;
@@ -40,7 +40,7 @@ pub struct App {
 pub struct Report {
     /// The version that is deployed.
     pub version: &'static str,
-    /// Whether all checks are.
+    /// Whether all checks are ok.
     pub ok: bool,
     /// The checks, in an order in which they can be fixed.
     pub checks: Vec<Check>,
@@ -49,13 +49,13 @@ pub struct Report {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Its name; what is called so does not change.
+    /// Its name, which does not change.
     pub name: &'static str,
-    /// Whether it is as it should be.
+    /// Whether the check found nothing wrong.
     pub ok: bool,
     /// What was found. Never a secret.
     pub detail: String,
-    /// What to do; null where there is nothing.
+    /// What to do; null if nothing.
     pub fix: Option<String>,
 }
 
@@ -68,14 +68,14 @@ impl Check {
         Self { name, ok: false, detail: detail.into(), fix: Some(fix.into()) }
     }
 
-    /// What cannot be known until `first`, another check, is fixed.
+    /// A check that cannot run until `first`, another check, is fixed.
     fn not_checked(name: &'static str, why: &str, first: &str) -> Self {
         Self::bad(name, format!("not checked: {why}"), format!("fix {first} first"))
     }
 
-    /// An item of the Platform table that did not come.
+    /// An item of the Platform table that could not be read.
     fn unread(name: &'static str, error: &StoreError) -> Self {
-        let fix = "fix platform_table first; if that is as it should be, give the function's role dynamodb:GetItem \
+        let fix = "fix platform_table first; if that is ok, give the function's role dynamodb:GetItem \
                    and dynamodb:UpdateItem on it, and kms:Decrypt on its key";
         Self::bad(name, error.to_string(), fix)
     }
@@ -88,7 +88,7 @@ impl App {
     }
 }
 
-/// One examination. The event says nothing.
+/// One run of all checks. The event is ignored.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Report, Infallible> {
     let deadline = Deadline::of(&event.context).reserving(FOR_REPORT);
     let checks = examine(app, deadline).await;
@@ -125,7 +125,8 @@ async fn examine(app: &App, deadline: Deadline) -> Vec<Check> {
 
 /// The finding of `work`, unless it takes too long.
 async fn bounded(name: &'static str, deadline: Deadline, work: impl Future<Output = Check>) -> Check {
-    let too_long =
-        || Check::bad(name, "not checked: it took too long", "fix what else failed, and run doctor again");
+    let too_long = || {
+        Check::bad(name, "not checked: it took too long", "fix the other failed checks, and run doctor again")
+    };
     deadline.limit(work).await.unwrap_or_else(too_long)
 }

@@ -1,6 +1,6 @@
 //! The way from API Gateway's event to an HTTP request.
 //!
-//! `lambda_http` makes a URL of what the visitor sent, and panics where that is none: for a raw space, quote
+//! `lambda_http` makes a URL of what the visitor sent, and panics if that is not a URL: for a raw space, quote
 //! or angle bracket in the query, an odd `X-Forwarded-Proto` or domain name, a body that is not base64. A link that was
 //! mangled in a chat is no reason to die, so what it cannot take is escaped before, or left out. An event that API Gateway
 //! does not make is answered with 400 and a line that names what this function is for.
@@ -18,7 +18,7 @@ use thiserror::Error;
 /// Longer than API Gateway's own limit of a request line and its headers.
 const LONGEST: usize = 16 * 1024;
 
-/// Why an event is none of an HTTP API's.
+/// Why an event is not one of an HTTP API.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum MalformedEvent {
     /// It has another payload format, or none: a REST API's, a load balancer's, a test of the console's.

@@ -1,6 +1,6 @@
 //! The serverless authorization backend of a WeChat third-party platform (第三方平台).
 //!
-//! A merchant authorizes the platform on a page of WeChat's; WeChat redirects the browser here with an
+//! A merchant authorizes the platform on a WeChat page; WeChat redirects the browser here with an
 //! authorization code; the code is exchanged for the merchant's tokens, the record is written to DynamoDB,
 //! and the merchant reads a confirmation. Every grant that a merchant gave ends up in the table, exchanged
 //! exactly once.

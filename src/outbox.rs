@@ -45,7 +45,7 @@ impl Entry {
         Self::new(format!("push.{}", info_type.as_str()), authorizer_appid, message)
     }
 
-    /// The entry of a message or an event of an account's users. `authorizer_appid` is none where only the address could
+    /// The entry of a message or an event of an account's users. `authorizer_appid` is none if only the address could
     /// tell it and did not.
     pub(crate) fn of_message(
         msg_type: &InfoType,

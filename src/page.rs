@@ -109,7 +109,7 @@ pub(crate) enum Waited {
 pub(crate) struct GoingOn {
     /// After how many seconds.
     pub after: u32,
-    /// The next address; the page's own where it is none, because that has a code, which no page may show.
+    /// The next address; the page's if there is none, because that has a code, which no page may show.
     pub to: Option<String>,
     /// The same page where it stays.
     pub stop: Option<String>,

@@ -1,4 +1,4 @@
-//! `reconcile`, daily and by hand: compares the table with WeChat's own list of who authorizes the platform, and restores
+//! `reconcile`, daily and by hand: compares the table with WeChat's list of the accounts that authorize the platform, and restores
 //! what is missing; and each account, when its turn comes, with what WeChat has of it. Deletes nothing. A table that
 //! starts empty ends complete.
 
@@ -150,8 +150,8 @@ impl Run<'_> {
         if !self.dry_run {
             store.put_reconciled_up_to(if summary.complete { 0 } else { offset }).await?;
         }
-        // Who is not on the whole list may have revoked; who is not on a part of it need not. An empty list
-        // is more likely a fault of WeChat's than the end of all authorizations.
+        // An account that is missing on the whole list may have revoked; on a part of it, that means nothing. An
+        // empty list is more likely a fault at WeChat than the end of all authorizations.
         if summary.complete && begin == 0 && !listed.is_empty() {
             self.ask_about_unlisted(&listed, &mut summary).await?;
         }

@@ -87,7 +87,7 @@ struct Key {
 enum Written {
     /// It was made. The item as the request asks for it, empty if it asks for none.
     Made(Item),
-    /// Its condition is not true. The item as it is, empty if there is none.
+    /// Its condition is not true. The item as it is, empty if it does not exist.
     Refused(Item),
 }
 
@@ -211,7 +211,7 @@ impl StoreError {
         Self { operation: "answer", code: "no time left".to_owned() }
     }
 
-    /// What a run says that ends for want of the tables. What it did until then is stored.
+    /// The error of a run that ends because the tables are unavailable. What it did until then is stored.
     pub(crate) fn diagnostic(&self) -> Diagnostic {
         Diagnostic { error_type: "TablesUnavailable".to_owned(), error_message: self.to_string() }
     }

@@ -171,7 +171,7 @@ async fn token(
 }
 
 /// Refreshes the token, unless somebody else does, or it is known to be of no use for now: callers must not
-/// spend what is left of WeChat's patience.
+/// use up the calls that WeChat still accepts.
 async fn refreshed(
     app: &App,
     appid: &Appid,

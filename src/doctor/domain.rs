@@ -20,7 +20,7 @@ pub(super) async fn checks(http: &reqwest::Client, config: &Config, deadline: De
     let Some(base_url) = &config.public_base_url else {
         return [LAUNCH_PAGE, CALLBACK, EVENTS_URL, MESSAGES_URL].map(|name| {
             let detail =
-                "not checked: PUBLIC_BASE_URL is not set, and nothing else tells this function its address";
+                "not checked: PUBLIC_BASE_URL is not set, and this function cannot learn its address otherwise";
             Check::bad(name, detail, "set PUBLIC_BASE_URL of this function to the origin of the API")
         });
     };
@@ -67,7 +67,7 @@ struct Found {
     is_empty: bool,
 }
 
-/// Why an address is not as it should be, and what to do.
+/// What is wrong with an address, and what to do.
 struct Wrong {
     why: String,
     fix: &'static str,
@@ -77,22 +77,22 @@ impl From<String> for Wrong {
     fn from(why: String) -> Self {
         let fix = "let the domain of PublicBaseUrl lead to this API: its DNS record, its certificate and its API \
                    mapping, without a redirect or a path in between; or leave PublicBaseUrl empty and use the API's \
-                   own domain";
+                   domain";
         Self { why, fix }
     }
 }
 
 async fn ask(http: &reqwest::Client, method: Method, url: &Url) -> Result<Found, Wrong> {
     if url.scheme() != "https" && !matches!(url.host_str(), Some("127.0.0.1" | "localhost")) {
-        return Err("the address is not https, and WeChat takes no other".to_owned().into());
+        return Err("the address is not https, which WeChat demands".to_owned().into());
     }
     // Without reqwest's own words: they repeat the URL.
     let lost = |error: reqwest::Error| match untrusted(&error) {
         Some(why) => Wrong {
             why: why.to_owned(),
-            fix: "the network is as it should be: give the domain a certificate that names it, is valid today and comes \
-                  from an authority that browsers know, with CertificateArn, or with HostedZoneId one that the stack \
-                  makes; with a proxy in front, there",
+            fix: "the network works: give the domain a certificate that names it, is valid today and comes \
+                  from an authority that browsers know, by CertificateArn, or by HostedZoneId, with which the \
+                  stack makes one; if a proxy is in front, give it to the proxy",
         },
         None if error.is_timeout() => "no answer in time: nobody listens there".to_owned().into(),
         None => "no connection: the name does not resolve, or nobody listens".to_owned().into(),

@@ -18,8 +18,8 @@ pub(super) fn check(quotas: &Quotas) -> Check {
         parts.push(match quota {
             Ok(Quota { daily_limit, remain }) if remain.saturating_mul(LOW) < *daily_limit => {
                 fix = Some(
-                    "wait for midnight in Beijing; or reset the quota with clear_quota, ten times a month at most. \
-                     Another system that uses the same platform spends the same quota",
+                    "wait for midnight in Beijing; or reset the quota with clear_quota, at most ten times a month. \
+                     Another system on the same platform uses the same quota",
                 );
                 format!("{endpoint} {remain} of {daily_limit}, nearly used up")
             }
@@ -45,7 +45,7 @@ pub(super) fn is_untold(refusal: &Refusal) -> bool {
     matches!(refusal.class(), Class::BadRequest | Class::AccountBarred | Class::Unknown)
 }
 
-/// The note that keeps every run from asking for what is not there.
+/// The note that keeps every run from calling WeChat while the quota is used up.
 pub(super) async fn note(services: &Services, config: &Config, deadline: Deadline) -> Check {
     let name = "quota_note";
     bounded(name, deadline, async {

@@ -39,12 +39,12 @@ pub(super) fn configuration(config: &Config) -> Check {
         Check::bad(
             "configuration",
             detail,
-            "copy the platform's AppID from WeChat's console; its letters are small",
+            "copy the platform's AppID from WeChat's console; its letters are lower case",
         )
     }
 }
 
-/// Whether the credentials are to be had, and complete.
+/// Whether the credentials can be read, and are complete.
 pub(super) async fn secret(services: &Services, config: &Config, deadline: Deadline) -> Check {
     let name = "secret";
     bounded(name, deadline, async {
@@ -58,7 +58,7 @@ pub(super) async fn secret(services: &Services, config: &Config, deadline: Deadl
         };
         let change = match secret.previous_encoding_aes_key {
             Some(_) => {
-                "; previous_encoding_aes_key is still set: take it out once the change of 消息加解密Key is over"
+                "; previous_encoding_aes_key is still set: remove it after the change of 消息加解密Key (just rotate-secret --finish)"
             }
             None => "",
         };
@@ -71,7 +71,7 @@ pub(super) async fn secret(services: &Services, config: &Config, deadline: Deadl
 fn fix(error: &SecretError) -> &'static str {
     match error {
         SecretError::Malformed(_) => {
-            "put AppSecret, 消息校验Token and 消息加解密Key of WeChat's console into the secret: just \
+            "put AppSecret, 消息校验Token and 消息加解密Key from WeChat's console into the secret: just \
              rotate-secret asks for them"
         }
         SecretError::Unavailable(code) => match code.as_str() {
@@ -80,7 +80,7 @@ fn fix(error: &SecretError) -> &'static str {
                  its key"
             }
             "ResourceNotFoundException" => {
-                "check COMPONENT_SECRET_ARN: there is no such secret, or it has no value"
+                "check COMPONENT_SECRET_ARN: this secret does not exist, or has no value"
             }
             _ => {
                 "check the path to Secrets Manager: a VPC needs a NAT gateway or an interface endpoint for it"

@@ -70,9 +70,9 @@ async fn point_in_time_recovery(store: &Store) -> Check {
         match store.has_point_in_time_recovery(table).await {
             Ok(true) => {}
             Ok(false) => without.push(store.name(table)),
-            // What stands in for DynamoDB on a desk has no backups.
+            // DynamoDB's replacement on a developer's machine has no backups.
             Err(error) if error.code() == "UnknownOperationException" => {
-                return Check::good(name, "could not be read: this DynamoDB does not know the question");
+                return Check::good(name, "could not be read: this DynamoDB does not support the call");
             }
             Err(error) => return failed(name, &error),
         }
@@ -80,7 +80,8 @@ async fn point_in_time_recovery(store: &Store) -> Check {
     if without.is_empty() {
         return Check::good(name, "on for both tables");
     }
-    let fix = "turn it on, as the template does: a lost refresh token is a merchant who must authorize again";
+    let fix =
+        "turn it on, as the template does: if a refresh token is lost, the merchant must authorize again";
     Check::bad(name, format!("off for {}", without.join(" and ")), fix)
 }
 
@@ -91,9 +92,9 @@ fn failed(name: &'static str, error: &StoreError) -> Check {
              dynamodb:DescribeContinuousBackups on the tables"
         }
         "ResourceNotFoundException" => {
-            "check AUTHORIZERS_TABLE, PLATFORM_TABLE, PUSHES_TABLE and the region: there is no such table"
+            "check AUTHORIZERS_TABLE, PLATFORM_TABLE, PUSHES_TABLE and the region: the table does not exist"
         }
-        _ => "check the path to DynamoDB: a VPC needs a gateway endpoint for it, or a NAT gateway",
+        _ => "check the network to DynamoDB: a VPC needs a gateway endpoint for it, or a NAT gateway",
     };
     Check::bad(name, error.to_string(), fix)
 }

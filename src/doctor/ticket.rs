@@ -36,7 +36,7 @@ async fn newest(services: &Services, config: &Config) -> Check {
     let now = services.clock.now();
     if is_too_far_ahead(ticket.create_time, now) {
         let detail = format!(
-            "the stored component_verify_ticket is of the time {}, which is to come; its age is not known",
+            "the stored component_verify_ticket has a time in the future ({}), so its age is not known",
             ticket.create_time
         );
         return Check::bad(TICKET, detail, fix);
@@ -44,7 +44,7 @@ async fn newest(services: &Services, config: &Config) -> Check {
     let age = now.since(ticket.create_time);
     if age > STALE {
         let detail = format!(
-            "the newest component_verify_ticket is {} minutes old; after 12 hours it is dead",
+            "the newest component_verify_ticket is {} minutes old; it ends after 12 hours",
             age.as_secs() / 60
         );
         return Check::bad(TICKET, detail, fix);

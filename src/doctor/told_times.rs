@@ -12,15 +12,15 @@ pub(super) async fn check(services: &Services, deadline: Deadline) -> Check {
 
 async fn last_odd(services: &Services) -> Check {
     match services.store.odd_time(services.clock.now()).await {
-        Ok(None) => Check::good(TOLD_TIMES, "WeChat told no impossible time in the last 7 days"),
+        Ok(None) => Check::good(TOLD_TIMES, "WeChat sent no impossible time in the last 7 days"),
         Ok(Some(odd)) => Check::bad(
             TOLD_TIMES,
             format!(
-                "WeChat told the time {} ({}), which cannot be; it arrived at {} and counts from then",
+                "WeChat sent the impossible time {} ({}); the time of its arrival, {}, is used instead",
                 odd.told, odd.source, odd.noted_at
             ),
-            "fix clock first if it failed: a clock of ours that is behind makes WeChat's times look impossible. Else \
-             report it to WeChat; nothing was lost. The finding ends 7 days after the last one",
+            "fix clock first if it failed: if this clock is behind, WeChat's times look impossible. Otherwise report it \
+             to WeChat; nothing was lost. This finding ends 7 days after the last such time",
         ),
         Err(error) => Check::unread(TOLD_TIMES, &error),
     }

@@ -96,7 +96,7 @@ fn wechat(probe: &Result<ApiAnswer, CallError>) -> Check {
             "check WECHAT_API_BASE_URL: something other than WeChat's API answers there, such as a proxy"
         }
         CallError::Untrusted(_) => {
-            "check WECHAT_API_BASE_URL: the network leads there, and what answers cannot show to be that host, such as a \
+            "check WECHAT_API_BASE_URL: the network leads there, but the server that answers has no certificate of that host, such as a \
              proxy that opens TLS connections"
         }
         _ => {
@@ -123,7 +123,7 @@ fn clock(probe: &Result<ApiAnswer, CallError>, now: Timestamp) -> Check {
     if ahead.abs() <= SKEW {
         return Check::good(CLOCK, detail);
     }
-    let fix = "in Lambda the clock is AWS's: look for a proxy before WeChat that answers from a cache; anywhere else \
+    let fix = "in Lambda the clock is AWS's: look for a proxy in front of WeChat that answers from a cache; elsewhere \
                set the machine's clock by NTP";
     Check::bad(CLOCK, detail, fix)
 }
@@ -137,27 +137,27 @@ fn component_token(error: Option<&ComponentError>) -> Check {
         ComponentError::Secret(_) => return Check::not_checked(COMPONENT_TOKEN, "no secret", "secret"),
         ComponentError::Store(error) => return Check::unread(COMPONENT_TOKEN, error),
         ComponentError::Contended | ComponentError::JustMinted => {
-            let fix = "run doctor again; if it lasts, look into the log of refresh";
+            let fix = "run doctor again; if it lasts, read the log of refresh";
             return Check::bad(COMPONENT_TOKEN, "none came in time", fix);
         }
         ComponentError::Call(call) => call,
     };
     let fix = match (call, call.class()) {
         (CallError::Refused(_), Class::TicketRejected) => {
-            "fix ticket first: WeChat, which is asked for a new one once an hour, must reach events with it"
+            "fix ticket first: WeChat is asked for a new one once an hour, and its push must reach events"
         }
         (CallError::Refused(_), Class::AddressRefused) => "fix allow_list first",
         (CallError::Refused(_), Class::TokenRejected | Class::Misconfigured | Class::AccountBarred) => {
             "compare COMPONENT_APPID with the AppID in WeChat's console, and put the console's AppSecret into the \
-             secret as component_appsecret; one that was reset there is refused at once"
+             secret as component_appsecret; WeChat refuses the old AppSecret as soon as it is reset"
         }
         (CallError::Refused(_), class) => class.advice(),
-        _ => "fix wechat first; if that is as it should be, run doctor again",
+        _ => "fix wechat first; if that is ok, run doctor again",
     };
     Check::bad(COMPONENT_TOKEN, call.with_rid(), fix)
 }
 
-/// Whether any of the calls was refused for its address: with several NAT gateways it need not be all.
+/// Whether WeChat refused any of the calls for its address: with several NAT gateways it may refuse only some.
 fn allow_list(probe: &Result<ApiAnswer, CallError>, answers: Result<&Answers, &ComponentError>) -> Check {
     let probed = probe.as_ref().ok().map(|probe| &probe.refusal);
     let minting = match answers {
@@ -188,12 +188,12 @@ fn refusal(error: &CallError) -> Option<&Refusal> {
 
 fn address_refused(refusal: &Refusal) -> Check {
     let address = refusal.request_ip.as_deref().filter(|address| !address.is_empty());
-    let address = address.unwrap_or("an address that it does not name");
+    let address = address.unwrap_or("an address that WeChat does not name");
     let detail = format!("WeChat refuses {address} (errcode {}, rid {})", refusal.errcode, refusal.rid);
     let fix = format!(
         "add {address} to the platform's allow-list (白名单IP地址列表) in WeChat's console, in the live version too \
-         (全网发布); with several NAT gateways the address of each. Without a fixed address Lambda's changes: use \
-         a VPC with a NAT gateway"
+         (全网发布); with several NAT gateways add the address of each. Without a VPC and a NAT gateway \
+         Lambda's address changes"
     );
     Check::bad(ALLOW_LIST, detail, fix)
 }

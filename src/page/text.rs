@@ -30,7 +30,7 @@ impl Text {
 pub(super) struct Notice {
     pub(super) mark: Mark,
     pub(super) heading: Text,
-    /// The next step, or that there is none to take.
+    /// The next step, or that nothing needs to be done.
     pub(super) lead: Text,
     /// The reason, or what else is good to know. One paragraph each.
     pub(super) details: &'static [Text],

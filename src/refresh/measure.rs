@@ -21,7 +21,7 @@ pub(super) async fn measure(services: &Services, deadline: Deadline) {
     let now = clock.now();
     let ticket = async {
         if let Some(ticket) = store.ticket().await? {
-            // A time that cannot be says nothing of the age, and must not look like a fresh ticket.
+            // An impossible time does not tell the age, and must not look like a fresh ticket.
             metric::ticket_age(match is_too_far_ahead(ticket.create_time, now) {
                 true => TICKET_LIFE,
                 false => now.since(ticket.create_time),

@@ -199,7 +199,7 @@ impl Store {
 /// The write of a whole grant.
 ///
 /// Without `known` it holds for an account that has no record, or one with nothing to decide on: all it
-/// says is older, and the grant brings a refresh token of its own. With `known` the decision was made on
+/// says is older, and the grant brings a refresh token. With `known` the decision was made on
 /// that version of the record.
 fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> Update {
     let GrantWrite { grant, obtained, event_time, binding, .. } = *write;

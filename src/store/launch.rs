@@ -18,7 +18,7 @@ use crate::wechat::{Appid, Issued, PreAuthCode};
 /// administrator to be found.
 pub(crate) const LAUNCH_LIFE: Duration = Duration::from_hours(2);
 
-/// How long what became of it can be asked for.
+/// How long its outcome can be asked for.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// How long one `pre_auth_code` serves the visits of a launch page, at most; and never in the second half of its life.

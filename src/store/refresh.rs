@@ -1,4 +1,4 @@
-//! One account's refresh: its lease, and what comes of it.
+//! One account's refresh: its lease, and its result.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
@@ -20,7 +20,7 @@ pub(crate) enum Reason {
     DueBy(Timestamp),
     /// WeChat lists the account, and refused to tell of it.
     Listed,
-    /// The access token, or that there is none, does not serve. Not if there is another one by now.
+    /// The access token cannot be used, or there is none. Not if there is another one by now.
     Unusable(Option<AuthorizerAccessToken>),
 }
 

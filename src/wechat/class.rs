@@ -1,8 +1,8 @@
-//! The one table from errcode to what becomes of it.
+//! The one table from errcode to how it is handled.
 
 use super::Errcode;
 
-/// What becomes of a refusal. Source: the error tables of WeChat's API pages and what its SDKs do.
+/// How a refusal is handled. Source: the error tables of WeChat's API pages and what its SDKs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// WeChat is busy or unwell: the same request again, a little later.

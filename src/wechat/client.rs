@@ -108,7 +108,7 @@ impl Client {
         Grant::read(&answer, known).ok_or(unreadable)
     }
 
-    /// `api_get_authorizer_info`: who an account is, and its refresh token once its code was exchanged.
+    /// `api_get_authorizer_info`: an account's profile, and its refresh token once its code was exchanged.
     pub async fn authorizer_info(
         &self,
         component_token: &ComponentAccessToken,

@@ -17,7 +17,7 @@ pub struct AuthorizationCode(SecretString);
 /// Why a value cannot be an authorization code.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum MalformedCode {
-    /// There is none.
+    /// The code is missing.
     #[error("no authorization code")]
     Missing,
     /// It is longer than any code.

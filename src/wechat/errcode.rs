@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The `errcode` of an answer. Its [`Class`](super::Class) says what becomes of it.
+/// The `errcode` of an answer. Its [`Class`](super::Class) says how it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Errcode(i64);
 

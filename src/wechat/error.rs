@@ -1,4 +1,4 @@
-//! What WeChat says when it says no, and what becomes of it.
+//! WeChat's refusals and failed calls, and how they are handled.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -24,7 +24,7 @@ pub enum CallError {
     /// The request was never sent.
     #[error("wechat cannot be reached: {0}")]
     Unreachable(&'static str),
-    /// Somebody answered who cannot show to be WeChat, so the request was never sent.
+    /// The server that answered has no certificate of WeChat, so the request was never sent.
     #[error("wechat cannot be reached: {0}")]
     Untrusted(&'static str),
     /// The request may have been sent, and no whole answer came back.
@@ -48,7 +48,7 @@ impl CallError {
         !matches!(self, Self::Unreachable(_) | Self::Untrusted(_)) && self.class() == Class::Busy
     }
 
-    /// The errcode, [`Errcode::NONE`] where there is none.
+    /// The errcode, or [`Errcode::NONE`].
     pub fn errcode(&self) -> Errcode {
         match self {
             Self::Refused(refusal) => refusal.errcode,
@@ -56,7 +56,7 @@ impl CallError {
         }
     }
 
-    /// The `rid` for a log line, empty where there is none.
+    /// The `rid` for a log line, or an empty text.
     pub fn rid(&self) -> &str {
         match self {
             Self::Refused(refusal) => &refusal.rid,

@@ -41,14 +41,14 @@ pub enum PushError {
     OtherPlatform,
     /// It is of a kind that must be stored, and lacks what there is to store, or has what cannot be. The account, if it
     /// names one.
-    #[error("the push lacks what its kind has, or has what cannot be stored")]
+    #[error("the push lacks a required field, or has one that cannot be stored")]
     Unstorable(Option<Appid>),
     /// What was encrypted is not a message.
     #[error("the decrypted push is not a message")]
     NoMessage,
 }
 
-/// A message of WeChat's: what was encrypted, as JSON. `Debug` shows nothing of it.
+/// A message from WeChat: what was encrypted, as JSON. `Debug` shows nothing of it.
 pub struct Message {
     fields: Map<String, Value>,
     signed_at: ToldTime,
@@ -90,7 +90,7 @@ impl Message {
         text(&self.fields, name)
     }
 
-    /// When it happened, as WeChat tells it. A time that is none counts as the moment of arrival.
+    /// When it happened, as WeChat tells it. A malformed time counts as the moment of arrival.
     pub fn create_time(&self) -> ToldTime {
         ToldTime::new(self.text("CreateTime").and_then(|time| time.parse().ok()).unwrap_or_default())
     }

@@ -16,7 +16,7 @@ const LONGEST_CATEGORY: usize = 100;
 /// Source: 第三方平台 / 授权账号 / 获取授权账号详情 (getAuthorizerInfo).
 #[derive(Clone, Debug)]
 pub struct AuthorizerInfo {
-    /// What is shown of the account; none if the answer says nothing of it.
+    /// What is shown of the account; none if the answer does not mention it.
     pub profile: Option<Profile>,
     /// The account's refresh token, once its authorization code was exchanged.
     pub refresh_token: Option<AuthorizerRefreshToken>,

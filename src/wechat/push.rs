@@ -22,7 +22,7 @@ pub enum Info {
     /// `authorized`, `updateauthorized`
     Authorized(Authorized),
     /// `notify_third_fasteregister`: the platform registered an account, which authorizes it at once. None if it brought no
-    /// code that can be exchanged; then a push of its own may.
+    /// code that can be exchanged; then another push may.
     Registered(Option<Authorized>),
     /// `unauthorized`
     Unauthorized(Appid),
@@ -32,7 +32,7 @@ pub enum Info {
     Message(InfoType),
 }
 
-/// A name of WeChat's: `InfoType` or `MsgType`, cut to what can be part of an event's name.
+/// WeChat's name of a message: `InfoType` or `MsgType`, cut to what can be part of an event's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InfoType(String);
 

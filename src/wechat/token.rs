@@ -1,4 +1,4 @@
-//! WeChat's secrets, each a type of its own: where one belongs, another does not compile.
+//! WeChat's secrets, each with its own type: where one belongs, another does not compile.
 
 use std::time::Duration;
 

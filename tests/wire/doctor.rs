@@ -87,7 +87,7 @@ fn contains(value: &Value, part: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_healthy_platform_is_ok_and_nothing_of_it_is_spent() {
+async fn a_healthy_platform_is_ok_and_doctor_spends_nothing() {
     let scene = Scene::new().await;
     let sandbox = scene.with_gateway().await;
     let report = scene.report(&sandbox).await;
@@ -127,7 +127,7 @@ async fn the_token_that_is_minted_is_stored_and_the_one_before_works_on() {
 }
 
 #[tokio::test]
-async fn what_the_rid_tells_beside_the_address_is_shown_nowhere() {
+async fn only_the_address_of_the_rid_s_answer_is_shown() {
     let scene = Scene::new().await;
     scene.report(&scene.with_gateway().await).await;
     let told =
@@ -255,19 +255,19 @@ async fn one_of_several_addresses_off_the_allow_list_is_found() {
     report.assert_finds(
         "allow_list",
         "refuses 198.51.100.9",
-        "with several NAT gateways the address of each",
+        "with several NAT gateways add the address of each",
     );
     assert_eq!(report.failed(), ["allow_list", "quota"]);
 }
 
 #[tokio::test]
-async fn what_wechat_does_not_tell_is_no_failure() {
+async fn a_quota_that_wechat_does_not_tell_is_not_a_failure() {
     let scene = Scene::new().await;
     scene.wechat.on("openapi/quota/get").containing("cgi_path").always(Fault::errcode(76022));
     let report = scene.report(&scene.with_gateway().await).await;
     assert!(report.ok, "{:?}", report.checks);
     report.assert_ok("quota", "api_query_auth: WeChat does not tell (errcode 76022)");
-    // The rid of a fault is none that the simulated WeChat knows.
+    // The simulated WeChat does not know the rid of a fault.
     report.assert_ok("address", "errcode 76001");
     report.assert_ok("address", "the other source is a 61004");
 }
@@ -310,7 +310,7 @@ async fn a_domain_that_leads_elsewhere_is_found() {
 }
 
 #[tokio::test]
-async fn the_path_of_the_pushes_is_the_stack_s_own() {
+async fn the_path_of_the_pushes_has_the_stack_s_id() {
     let scene = Scene::new().await;
     let sandbox = scene
         .with("PUBLIC_BASE_URL", &scene.wechat.base_url)
@@ -331,8 +331,8 @@ async fn a_certificate_and_a_network_are_told_apart() {
     let address = scene.wechat.base_url.replace("http://", "https://");
     let sandbox = scene.with("PUBLIC_BASE_URL", &address).with("WECHAT_API_BASE_URL", &address);
     let report = scene.report(&sandbox).await;
-    report.assert_finds("launch_page", "no certificate for this name", "the network is as it should be");
-    report.assert_finds("wechat", "no certificate for this name", "cannot show to be that host");
+    report.assert_finds("launch_page", "no certificate for this name", "the network works");
+    report.assert_finds("wechat", "no certificate for this name", "has no certificate of that host");
     let nowhere = "https://127.0.0.1:1";
     let sandbox = scene.with("PUBLIC_BASE_URL", nowhere).with("WECHAT_API_BASE_URL", nowhere);
     let report = scene.report(&sandbox).await;
@@ -380,7 +380,7 @@ async fn a_quota_that_is_noted_as_used_up_is_named_with_its_item() {
 }
 
 #[tokio::test]
-async fn a_wechat_that_is_not_to_be_reached_is_told_apart_from_one_that_is_another() {
+async fn an_unreachable_wechat_is_told_apart_from_another_server() {
     let scene = Scene::new().await;
     let sandbox = scene.with_gateway().await;
     let report = scene.report(&sandbox.with("WECHAT_API_BASE_URL", "http://127.0.0.1:1")).await;

@@ -191,7 +191,7 @@ async fn a_refresh_that_may_be_carried_out_twice_is_repeated_soon() {
 }
 
 #[tokio::test]
-async fn what_was_obtained_and_not_stored_is_not_followed_by_the_old_token() {
+async fn a_token_that_could_not_be_stored_is_not_followed_by_the_old_one() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
     let refused = scene.stored().await["authorizer_access_token"].as_str().expect("a token").to_owned();
@@ -232,7 +232,7 @@ async fn a_dead_refresh_leaves_the_record_due() {
 }
 
 #[tokio::test]
-async fn a_spent_code_that_nobody_names_ends_with_a_page_that_is_true() {
+async fn a_spent_code_that_no_push_names_ends_with_a_truthful_page() {
     let scene = Scene::new().await;
     let other = scene.wechat.add_account(Account::official_account("other"));
     scene.wechat.authorize(&other, &[1]);
@@ -315,11 +315,11 @@ async fn a_long_code_is_as_good_at_both_doors_and_one_beyond_all_limits_is_not_a
     let push = scene.wechat.push_authorized(&scene.appid, &"x".repeat(5000), None);
     let answer = scene.events().request(push).await;
     assert_eq!((answer.status, answer.body.as_str()), (400, ""));
-    assert_logged(&["push refused: the push lacks what its kind has, or has what cannot be stored"]);
+    assert_logged(&["push refused: the push lacks a required field, or has one that cannot be stored"]);
 }
 
 #[tokio::test]
-async fn blanks_in_an_encrypted_push_are_no_obstacle() {
+async fn blanks_in_an_encrypted_push_are_ignored() {
     let scene = Scene::new().await;
     for (open, close) in [("<![CDATA[ ", " ]]>"), ("<![CDATA[\n", "\n]]>"), ("\n  ", "\n  ")] {
         let mut request = scene.wechat.push_ticket().request();
@@ -334,7 +334,7 @@ async fn blanks_in_an_encrypted_push_are_no_obstacle() {
 }
 
 #[tokio::test]
-async fn an_event_that_api_gateway_does_not_make_is_answered_and_said() {
+async fn an_event_that_api_gateway_does_not_make_is_answered_and_logged() {
     let scene = Scene::new().await;
     let good = || event(&HttpRequest::get("/callback"), scene.clock.now().as_secs());
     let with = |path: &str, value: Value| {
@@ -374,7 +374,7 @@ async fn an_event_that_api_gateway_does_not_make_is_answered_and_said() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_is_no_success() {
+async fn a_visit_without_time_left_is_answered_503_and_spends_nothing() {
     let scene = Scene::new().await;
     let callback = scene.callback().with_remaining(Duration::from_millis(400));
     let answer = callback.get(&scene.launched().await).await;
@@ -393,7 +393,7 @@ async fn a_relays_path_is_kept_in_every_call_and_link() {
 }
 
 #[tokio::test]
-async fn a_line_break_at_the_end_of_a_secret_is_no_part_of_it() {
+async fn a_line_break_at_the_end_of_a_secret_is_ignored() {
     let scene = Scene::new().await;
     let mut secret = scene.wechat.component_secret();
     for value in secret.as_object_mut().expect("an object").values_mut() {
