@@ -1,4 +1,4 @@
-//! What the functions measure. In a process of its own and one test at a time, because the metrics of a process
+//! What the functions measure. In a separate process and one test at a time, because the metrics of a process
 //! are gathered in one place.
 
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ async fn a_redirect_is_counted_by_its_evidence() {
 }
 
 #[tokio::test]
-async fn what_nobody_vouches_for_and_is_over_its_budget_is_counted() {
+async fn a_visit_without_a_launch_over_the_allowance_is_counted() {
     let _turn = turn().await;
     let (sandbox, _) = scene().await;
     let callback = sandbox.callback_with(&[("UNVOUCHED_PER_DAY", "0")]);
@@ -155,7 +155,7 @@ async fn wechats_quotas_are_measured_once_an_hour() {
 }
 
 #[tokio::test]
-async fn what_has_no_page_is_no_page_latency() {
+async fn an_answer_without_a_page_counts_no_page_latency() {
     let _turn = turn().await;
     let (sandbox, _) = scene().await;
     let head = HttpRequest::head("/authorize");
@@ -164,7 +164,7 @@ async fn what_has_no_page_is_no_page_latency() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_counted_by_its_errcode_and_silence_as_none() {
+async fn a_refusal_is_counted_by_its_errcode_and_a_missing_answer_as_none() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     let exchange = sandbox.wechat.on("api_query_auth");
@@ -262,7 +262,7 @@ async fn a_component_token_that_cannot_be_minted_counts_as_ended() {
 }
 
 #[tokio::test]
-async fn refreshes_are_counted_by_what_came_of_them() {
+async fn refreshes_are_counted_by_their_result() {
     let _turn = turn().await;
     let (sandbox, appid) = scene().await;
     let visit = redirect(&sandbox.wechat.authorize(&appid, &[1]));

@@ -141,7 +141,7 @@ fn every_log_line_is_explained() {
     assert!(lines.len() > 60, "{} lines were found", lines.len());
     for (path, heading) in TROUBLESHOOT {
         let explained = explained(&text(path), heading);
-        // What comes before the first value; a line that begins with one is a cause's, which has rows of its own.
+        // What comes before the first value; a line that begins with one is a cause's, which has its own rows.
         let begins = lines.iter().map(|line| line.split('{').next().unwrap_or_default().trim_end());
         let missing: Vec<&str> =
             begins.filter(|line| !explained.iter().any(|row| row.starts_with(line))).collect();

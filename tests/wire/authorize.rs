@@ -74,7 +74,7 @@ async fn each_visitor_has_the_links_that_work_there() {
 }
 
 #[tokio::test]
-async fn outside_wechat_a_phone_gets_the_link_to_this_very_page_and_costs_nothing() {
+async fn outside_wechat_a_phone_gets_the_link_to_the_same_page_and_costs_nothing() {
     let scene = Scene::new().await;
     let launch = scene.launch().await;
     let id = launch["launch_id"].as_str().expect("an id");
@@ -175,7 +175,7 @@ async fn before_the_first_ticket_the_launch_page_says_that_the_platform_is_not_r
 }
 
 #[tokio::test]
-async fn a_passing_fault_and_a_refused_token_are_mended_within_the_visit() {
+async fn a_passing_fault_and_a_refused_token_are_fixed_within_the_visit() {
     for fault in [Fault::errcode(-1), Fault::ResetBefore, Fault::errcode(40001), Fault::errcode(42001)] {
         let scene = Scene::new().await;
         scene.wechat.on("api_create_preauthcode").once(fault.clone());

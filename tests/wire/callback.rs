@@ -100,7 +100,7 @@ async fn a_reload_shows_the_stored_outcome_without_a_second_exchange() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_code_costs_nothing() {
+async fn a_malformed_code_costs_nothing() {
     let scene = Scene::new().await;
     let instance = scene.callback();
     let too_long = "x".repeat(4097);
@@ -137,7 +137,7 @@ async fn prefetches_and_head_spend_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_code_is_no_valid_link_and_stays_so() {
+async fn an_unknown_code_is_an_invalid_link_and_stays_so() {
     let scene = Scene::new().await;
     let redirect = redirect("queryauthcode@@@made-up");
     check(&scene.visit(&scene.callback(), &redirect).await, 400, "链接无效");
@@ -158,7 +158,7 @@ async fn an_expired_code_asks_for_a_new_authorization() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_none_does_not_cost_the_grant() {
+async fn a_malformed_state_does_not_cost_the_grant() {
     let scene = Scene::new().await;
     let answer = scene.visit(&scene.callback(), &format!("{}&state=%3Cb%3E", scene.consent())).await;
     check(&answer, 200, "授权成功");

@@ -37,7 +37,7 @@ async fn check(errcode: i64, expected: Expected) {
         scene.wechat.clear_faults();
         let query = scene.wechat.on("api_query_auth").requests()[0].body["authorization_code"].clone();
         let again = crate::scene::redirect(query.as_str().expect("a code"));
-        assert_eq!(scene.visit(&scene.callback(), &again).await.status, 200, "after {errcode} was mended");
+        assert_eq!(scene.visit(&scene.callback(), &again).await.status, 200, "after {errcode} was fixed");
     }
 }
 
@@ -75,7 +75,7 @@ async fn an_account_that_does_not_authorize_is_final() {
 }
 
 #[tokio::test]
-async fn what_an_operator_can_mend_is_tried_once_and_left_pending() {
+async fn a_fault_that_an_operator_can_fix_is_tried_once_and_left_pending() {
     let mendable = [
         61004, 40164, 45035, 48017, 45009, 45011, 61005, 61006, 40091, 40013, 40125, 48001, 48004, 50002,
         61000, 61001, 61011, 61028, 61029, 41002, 43002, 44002, 47001, 47002, 61008, 61014, 61024, 99999,

@@ -350,7 +350,7 @@ async fn a_fast_registration_brings_a_grant() {
 }
 
 #[tokio::test]
-async fn a_fast_registration_without_a_code_is_published_and_said() {
+async fn a_fast_registration_without_a_code_is_published_and_logged() {
     let scene = Scene::new().await;
     let push = scene.wechat.push_message(&format!(
         "<xml><AppId>{}</AppId><CreateTime>1</CreateTime><InfoType>notify_third_fasteregister</InfoType>\

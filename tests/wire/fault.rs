@@ -6,8 +6,8 @@ use sandbox::Fault;
 
 use crate::scene::{Scene, log, redirect};
 
-/// A single fault of the exchange that a retry with the same code mends within the visit.
-async fn check_mended(fault: Fault) {
+/// A single fault of the exchange, which a retry with the same code fixes within the visit.
+async fn check_fixed(fault: Fault) {
     let scene = Scene::new().await;
     scene.wechat.on("api_query_auth").once(fault.clone());
     let answer = scene.visit(&scene.callback(), &scene.consent()).await;
@@ -32,7 +32,7 @@ async fn check_pending(fault: Fault) {
 }
 
 #[tokio::test]
-async fn a_passing_fault_of_wechat_is_mended_within_the_visit() {
+async fn a_passing_fault_of_wechat_is_retried_within_the_visit() {
     let faults = [
         Fault::errcode(-1),
         Fault::raw(502, "text/html", "<html>bad gateway</html>"),
@@ -44,7 +44,7 @@ async fn a_passing_fault_of_wechat_is_mended_within_the_visit() {
         Fault::ResetBefore,
     ];
     for fault in faults {
-        check_mended(fault).await;
+        check_fixed(fault).await;
     }
 }
 
@@ -178,7 +178,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for_beyond_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_profile_that_cannot_be_had_does_not_cost_the_grant() {
+async fn a_missing_profile_does_not_cost_the_grant() {
     let faults = [
         Fault::errcode(-1),
         Fault::ResetBefore,
@@ -196,18 +196,18 @@ async fn a_profile_that_cannot_be_had_does_not_cost_the_grant() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_or_address_is_said_to_the_operator_and_spends_nothing() {
+async fn a_wrong_secret_or_address_is_logged_and_spends_nothing() {
     let scene = Scene::new().await;
     let redirect = scene.consent();
     scene.wechat.reset_appsecret();
     assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, 503);
     assert_eq!(scene.exchanges(), 0);
     let secret = scene.wechat.component_secret().to_string();
-    let mended = scene.callback_with(&[("COMPONENT_SECRET", &secret)]);
+    let fixed = scene.callback_with(&[("COMPONENT_SECRET", &secret)]);
     scene.wechat.allow_address(false);
-    assert_eq!(scene.visit(&mended, &redirect).await.status, 503);
+    assert_eq!(scene.visit(&fixed, &redirect).await.status, 503);
     scene.wechat.allow_address(true);
-    assert_eq!(scene.visit(&mended, &redirect).await.status, 200);
+    assert_eq!(scene.visit(&fixed, &redirect).await.status, 200);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn headers_that_a_visitor_chooses_break_nothing() {
 }
 
 #[tokio::test]
-async fn a_query_beyond_any_limit_is_none() {
+async fn a_query_that_is_too_long_is_ignored() {
     let scene = Scene::new().await;
     let mut event = event(&HttpRequest::get("/callback"), scene.clock.now().as_secs());
     event["rawQueryString"] = json!(format!("auth_code={}", "x".repeat(70_000)));

@@ -1,4 +1,4 @@
-//! Launches: who began them, what they vouch for, and who may see what became of them.
+//! Launches: who began them, what they vouch for, and who may see their outcome.
 
 use sandbox::{Answer, Browser, Fault};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_service_begins_a_launch_and_hears_what_became_of_it() {
+async fn a_service_begins_a_launch_and_asks_for_its_outcome() {
     let scene = Scene::new().await;
     let launch =
         scene.launch_with(json!({"state": "tenant-7", "auth_type": "1", "category_id_list": [1, 15]})).await;
@@ -88,7 +88,7 @@ async fn a_launch_that_nobody_ends_expires() {
 }
 
 #[tokio::test]
-async fn what_a_service_gets_wrong_begins_nothing() {
+async fn a_service_s_malformed_request_begins_no_launch() {
     let scene = Scene::new().await;
     let sandbox = scene
         .with("PUBLIC_BASE_URL", "https://platform.example.com")
@@ -118,7 +118,7 @@ async fn what_a_service_gets_wrong_begins_nothing() {
 }
 
 #[tokio::test]
-async fn a_visitors_launch_leaves_a_state_that_nobody_vouches_for() {
+async fn a_visitors_launch_stores_an_unverified_state() {
     let scene = Scene::new().await;
     let browser = Browser::new();
     let page = browser.visit(&scene.authorize(), "/authorize?state=tenant-7").await;
@@ -147,7 +147,7 @@ async fn what_a_visitor_launches_later_leaves_the_services_state_alone() {
 }
 
 #[tokio::test]
-async fn a_state_in_the_redirect_says_nothing() {
+async fn a_state_in_the_redirect_is_ignored() {
     let scene = Scene::new().await;
     let callback = scene.callback_with(&[("RETURN_URL", "https://shop.example.com/done?lang=zh")]);
     let answer = scene.visit(&callback, &format!("{}&state=tenant-7", scene.consent())).await;
@@ -259,7 +259,7 @@ async fn the_cookie_is_for_this_host_and_this_launch_alone() {
 }
 
 #[tokio::test]
-async fn a_repeated_redirect_shows_the_launchs_outcome_whatever_became_of_its_own_code() {
+async fn a_repeated_redirect_shows_the_launchs_outcome_even_if_its_code_failed() {
     for errcode in [61009, 61010] {
         let scene = Scene::new().await;
         let launch = scene.launch().await;

@@ -46,7 +46,7 @@ async fn a_page_that_waits_names_its_next_address_and_stops_after_two_minutes() 
     addresses.dedup();
     assert_eq!(addresses.len(), pauses.len(), "an address that is the same would only move to its fragment");
     assert_eq!(scene.exchanges(), asked, "who waits asks WeChat nothing");
-    // A count that is none ends it, too; a button of the page begins it again.
+    // A malformed count ends it, too; a button of the page begins it again.
     for (reloads, goes_on) in [("", true), ("&reloads=x", false), ("&reloads=99999999999999999999", false)] {
         let page = browser.visit(&callback, &format!("/callback?launch={}{reloads}", id(&launch))).await;
         assert_eq!((page.status, next(&page).is_some()), (202, goes_on), "{reloads}");
@@ -54,7 +54,7 @@ async fn a_page_that_waits_names_its_next_address_and_stops_after_two_minutes() 
 }
 
 #[tokio::test]
-async fn the_page_that_waits_turns_into_what_became_of_it() {
+async fn the_page_that_waits_turns_into_the_page_of_the_outcome() {
     for services in [true, false] {
         let scene = Scene::new().await;
         let back = if services { scene.launched().await } else { scene.consent() };
@@ -137,7 +137,7 @@ async fn a_digest_that_no_launch_has_seen_ends_no_launch() {
 }
 
 #[tokio::test]
-async fn a_fault_of_storage_reloads_the_very_address_which_no_page_shows() {
+async fn a_fault_of_storage_reloads_the_same_address_which_no_page_shows() {
     let scene = Scene::new().await;
     let redirect = scene.consent();
     scene.dynamodb.on("UpdateItem").containing("code#").always(Fault::internal());

@@ -24,7 +24,7 @@ async fn many_identical_visits_on_many_instances_make_one_exchange() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_for_a_twin_reads_that_it_is_being_completed() {
+async fn a_visit_that_waits_too_long_for_a_twin_shows_being_completed() {
     let scene = Scene::new().await;
     let redirect = scene.consent();
     let hold = scene.wechat.on("api_query_auth").hold_after();

@@ -80,7 +80,7 @@ async fn a_table_that_starts_empty_ends_complete() {
     }
     let records = scene.dynamodb.authorizers().await;
     check(&scene.reconciled().await, [30, 0, 0, 0, 30, 0]);
-    assert_eq!(scene.dynamodb.authorizers().await, records, "what is as it should be is not written");
+    assert_eq!(scene.dynamodb.authorizers().await, records, "correct records are not written");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn a_run_goes_on_where_the_last_one_had_to_stop() {
 }
 
 #[tokio::test]
-async fn what_concerns_all_accounts_stops_the_run_and_is_said_once() {
+async fn a_platform_wide_error_stops_the_run_and_is_logged_once() {
     let scene = Scene::new().await;
     scene.known_elsewhere(40).await;
     let errmsg = format!("no quota, said the test about {}", scene.appid);

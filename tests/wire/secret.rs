@@ -39,7 +39,7 @@ async fn the_secret_is_fetched_once_to_mint_and_never_by_a_warm_callback() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_had_is_said_to_the_operator_and_spends_nothing() {
+async fn a_secret_that_cannot_be_read_is_logged_and_spends_nothing() {
     let scene = Scene::new().await;
     let redirect = scene.consent();
     let malformed =

@@ -35,7 +35,7 @@ async fn check_made_up_code(ailment: Fault, errcode: i64, require_launch: bool) 
     let before = scene.stored().await;
 
     let made_up = redirect("queryauthcode@@@made-up");
-    // He opens a launch page of his own, if he can.
+    // The stranger opens another launch page, if possible.
     let page = Browser::new().visit(&scene.authorize(), "/authorize?state=tenant-of-a-stranger").await;
     let (_, id) = page.body.split_once("callback%3Flaunch%3D").expect("a launch");
     let mut visits =
@@ -84,7 +84,7 @@ async fn a_made_up_code_gets_nothing_of_another_merchant_whatever_ails_wechat_me
 }
 
 #[tokio::test]
-async fn a_code_that_nobody_vouches_for_is_refused_when_wechat_refuses_it() {
+async fn a_code_without_a_launch_or_push_fails_when_wechat_refuses_it() {
     for errcode in [61009, 61010] {
         let scene = Scene::new().await;
         scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
@@ -217,7 +217,7 @@ async fn the_sweep_takes_first_what_is_vouched_for() {
 }
 
 #[tokio::test]
-async fn a_genuine_code_that_died_unexchanged_is_said_everywhere() {
+async fn a_genuine_code_that_ended_unexchanged_is_reported_everywhere() {
     let scene = Scene::new().await;
     let launch = scene.launch().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
@@ -368,7 +368,7 @@ async fn one_refusal_of_a_refresh_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn a_wave_of_refusals_revokes_nobody_and_is_said() {
+async fn a_wave_of_refusals_revokes_nobody_and_is_logged() {
     let scene = Scene::new().await;
     scene.crowd(30).await;
     scene.when_due().await;

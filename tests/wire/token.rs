@@ -160,7 +160,7 @@ async fn each_reason_for_no_token_has_its_name() {
 }
 
 #[tokio::test]
-async fn a_token_that_still_lives_is_given_out_when_no_better_one_is_to_be_had() {
+async fn a_token_that_still_works_is_returned_when_no_newer_one_is_available() {
     let scene = Scene::new().await;
     scene.granted().await;
     scene.clock.advance(7200 - 200);

@@ -116,7 +116,7 @@ async fn a_comparison_that_finds_no_difference_writes_when_it_was_and_publishes_
 }
 
 #[tokio::test]
-async fn another_address_of_the_same_qr_code_is_kept_and_is_no_news() {
+async fn another_address_of_the_same_qr_code_is_stored_without_a_change() {
     let scene = Scene::of_a_grant().await;
     let before = scene.stored().await;
     let mut info = before["profile"].clone();
@@ -134,7 +134,7 @@ async fn another_address_of_the_same_qr_code_is_kept_and_is_no_news() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_nothing_changes_nothing() {
+async fn an_answer_without_information_changes_nothing() {
     let scene = Scene::of_a_grant().await;
     let before = scene.stored().await;
     scene.advance(TURNS).await;
@@ -331,7 +331,7 @@ async fn one_refusal_about_a_listed_account_revokes_nothing() {
 }
 
 #[tokio::test]
-async fn one_account_that_cannot_be_compared_stops_nothing_and_one_refusal_of_all_stops_the_run() {
+async fn one_account_that_cannot_be_compared_stops_nothing_and_a_platform_wide_error_stops_the_run() {
     let scene = Scene::new().await;
     let appids = scene.known_elsewhere(40).await;
     assert_eq!(scene.reconciled().await["restored"], 40);

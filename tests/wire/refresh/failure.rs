@@ -96,7 +96,7 @@ async fn after_the_daily_quota_no_more_calls_are_made_until_the_day_changes_in_b
 }
 
 #[tokio::test]
-async fn what_no_merchant_is_at_fault_for_stops_the_run_with_a_line_for_the_operator() {
+async fn a_platform_wide_error_stops_the_run_with_a_line_for_the_operator() {
     let scene = Scene::new().await;
     scene.crowd(80).await;
     scene.when_due().await;

@@ -178,7 +178,7 @@ async fn a_record_of_another_kind_of_account_and_with_what_wechat_adds() {
 }
 
 #[tokio::test]
-async fn what_contradicts_itself_is_no_record() {
+async fn an_item_that_contradicts_itself_is_not_read_as_a_record() {
     let scene = Scene::new().await;
     scene.come_back(&scene.consent()).await;
     let record = shown(&scene.stored().await);
