@@ -150,7 +150,7 @@ def zones(findings, region, chosen):
         findings.good(f"availability zones {', '.join(wanted)}")
 
 
-def permissions(findings, identity, needs_network):
+def permissions(findings, identity, region, needs_network):
     """Whether the caller may do what ops/deployer-policy.json lists."""
     arn = identity["Arn"]
     if arn.endswith(":root"):
@@ -167,9 +167,16 @@ def permissions(findings, identity, needs_network):
         resources = statement["Resource"]
         resource = resources if isinstance(resources, str) else resources[0]
         resource = resource.replace("arn:*", f"arn:{identity['Arn'].split(':')[1]}").replace(
-            "::*:", f"::{identity['Account']}:")
-        answer, why = ask("iam", "simulate-principal-policy", "--policy-source-arn", arn,
-                          "--resource-arns", resource, "--action-names", *statement["Action"])
+            "::*:", f"::{identity['Account']}:").replace(":*:*:", f":{region}:{identity['Account']}:")
+        # As the stack will ask: with its boundary, and through the services that it uses.
+        context = [
+            {"ContextKeyName": key, "ContextKeyType": "string",
+             "ContextKeyValues": [value if isinstance(value, str) else value[0]]}
+            for keys in statement.get("Condition", {}).values() for key, value in keys.items()
+        ]
+        answer, why = ask("iam", "simulate-principal-policy", "--policy-source-arn", arn, "--resource-arns", resource,
+                          *(("--context-entries", json.dumps(context)) if context else ()),
+                          "--action-names", *statement["Action"])
         if answer is None:
             findings.unknown("the permissions", why)
             return
@@ -213,7 +220,7 @@ def main():
             quota(findings, 1, *VPCS)
             quota(findings, 1, *GATEWAYS)
             zones(findings, here, arguments.zones)
-        permissions(findings, identity, arguments.network == "created")
+        permissions(findings, identity, here, arguments.network == "created")
     if findings.failed:
         sys.exit(f"{findings.failed} to fix first.")
     print("Deploy.")

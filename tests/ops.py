@@ -32,7 +32,7 @@ if sys.argv[1:3] == ["service-quotas", "get-service-quota"]:
     answer = answer[sys.argv[sys.argv.index("--quota-code") + 1]]
 print(json.dumps(answer))
 """
-ROLE = "arn:aws:sts::123456789012:assumed-role/wechat-authorizer-pipeline/me"
+ROLE = "arn:aws:sts::123456789012:assumed-role/pipeline-of-wechat-authorizer/me"
 
 
 def quota(value):
@@ -161,6 +161,11 @@ class Stack(Program):
 
 
 class Policies(unittest.TestCase):
+    def test_the_deployer_s_policy_fits_into_a_role(self):
+        for name, longest in (("deployer", 10_240), ("operator", 6_144), ("boundary", 6_144)):
+            policy = json.loads((ROOT / "ops" / f"{name}-policy.json").read_text(encoding="utf-8"))
+            self.assertLess(len(json.dumps(policy, separators=(",", ":"))), longest, name)
+
     def denied(self, policy):
         policy = json.loads((ROOT / "ops" / policy).read_text(encoding="utf-8"))
         (deny,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]

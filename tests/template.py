@@ -591,6 +591,25 @@ ROUTES = {
 }
 
 
+class Boundary(unittest.TestCase):
+    def test_every_role_carries_the_boundary_that_is_given(self):
+        for given in ("", "arn:aws:iam::123456789012:policy/boundary-of-wechat-authorizer"):
+            for name, role in Stack(PermissionsBoundary=given).of("AWS::IAM::Role").items():
+                self.assertEqual(role.get("PermissionsBoundary", ""), given, name)
+
+    def test_the_boundary_has_the_actions_of_the_roles_and_no_other(self):
+        stack = Stack(**CREATED)
+        roles = {"FunctionsPolicy", *stack.of("AWS::IAM::Role")}
+        needed = {
+            action
+            for place, statements in stack.policies() if place in roles
+            for statement in statements if statement["Effect"] == "Allow"
+            for action in listed(statement["Action"])
+        }
+        boundary = json.loads((ROOT / "ops" / "boundary-policy.json").read_text(encoding="utf-8"))
+        self.assertEqual({action for statement in boundary["Statement"] for action in statement["Action"]}, needed)
+
+
 class Public(unittest.TestCase):
     def test_there_are_three_public_routes(self):
         stack = Stack()
@@ -1296,13 +1315,13 @@ def concrete(stack):
 
 # The physical names that AWS would give, for the simulation of its decisions.
 PHYSICAL = {
-    "AuthorizersTable.Arn": "dynamodb:{region}:{account}:table/authorizers",
-    "AuthorizersTable.StreamArn": "dynamodb:{region}:{account}:table/authorizers/stream/2026-01-01T00:00:00.000",
-    "PlatformTable.Arn": "dynamodb:{region}:{account}:table/platform",
+    "AuthorizersTable.Arn": "dynamodb:{region}:{account}:table/wechat-authorizer-AuthorizersTable-1A2B3C",
+    "AuthorizersTable.StreamArn": "dynamodb:{region}:{account}:table/wechat-authorizer-AuthorizersTable-1A2B3C/stream/2026-01-01T00:00:00.000",
+    "PlatformTable.Arn": "dynamodb:{region}:{account}:table/wechat-authorizer-PlatformTable-1A2B3C",
     "TablesKey.Arn": "kms:{region}:{account}:key/11111111-2222-3333-4444-555555555555",
     "ComponentSecret.Id": "secretsmanager:{region}:{account}:secret:ComponentSecret-abcdef",
-    "FailedRuns.Arn": "sqs:{region}:{account}:failed-runs",
-    "UnpublishedChanges.Arn": "sqs:{region}:{account}:unpublished-changes",
+    "FailedRuns.Arn": "sqs:{region}:{account}:wechat-authorizer-FailedRuns-1A2B3C",
+    "UnpublishedChanges.Arn": "sqs:{region}:{account}:wechat-authorizer-UnpublishedChanges-1A2B3C",
     "ChangesBus.Arn": "events:{region}:{account}:event-bus/wechat-authorizer-changes",
     "ChangesBus": "events:{region}:{account}:event-bus/wechat-authorizer-changes",
     "Schedules.Arn": "scheduler:{region}:{account}:schedule-group/wechat-authorizer-schedules",
@@ -1316,7 +1335,7 @@ def with_arns(stack, value):
     for name, arn in PHYSICAL.items():
         text = text.replace(f"${{{name}}}", ARN[region] + arn.format(region=region, account=account))
     for name in stack.functions():
-        arn = f"{ARN[region]}lambda:{region}:{account}:function:{name}"
+        arn = f"{ARN[region]}lambda:{region}:{account}:function:wechat-authorizer-{name}-1A2B3C"
         text = text.replace(f"${{{name}.Arn}}", arn)
     for name in stack.of("AWS::Logs::LogGroup"):
         arn = f"{ARN[region]}logs:{region}:{account}:log-group:/aws/lambda/{name}:*"
@@ -1578,6 +1597,8 @@ MUTATIONS = [
     ("only_the_api_s_own_routes", broken(resource("CallbackPermission", "Principal"), "*")),
     ("every_route_is_throttled", broken(resource("ApiStage", "RouteSettings", "GET /callback"), NOTHING)),
     ("every_route_is_throttled", broken(("Resources", "ApiStage", "DependsOn"), [])),
+    ("every_role_carries_the_boundary", broken(resource("TokenFunctionRole", "PermissionsBoundary"), NOTHING)),
+    ("the_boundary_has_the_actions", broken(statement("TokenFunctionRole", 0, "Action", "+"), "s3:GetObject")),
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "EVENTS_PATH"), "events")),
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "MESSAGES_PATH"), "messages")),
     ("concurrency_is_kept", broken(resource("EventsFunction", "ReservedConcurrentExecutions"), 5)),
@@ -1674,7 +1695,7 @@ MUTATIONS = [
         broken(("Resources", "TokenFunction", "Metadata", "BuildProperties", "Binary"), "x"),
     ),
 ]
-CHECKS = (Permissions, State, Public, Network, Domain, Partition, Watching, Form)
+CHECKS = (Permissions, Boundary, State, Public, Network, Domain, Partition, Watching, Form)
 
 
 class EachCheckCanFail(unittest.TestCase):

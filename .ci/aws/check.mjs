@@ -33,7 +33,7 @@ function findings(template, region) {
 }
 
 /** IAM's decision. */
-async function isAllowed({ policies, resourcePolicy, action, resource, context }) {
+async function isAllowed({ policies, boundary, resourcePolicy, action, resource, context }) {
   const answer = await runSimulation({
     request: {
       action,
@@ -44,6 +44,7 @@ async function isAllowed({ policies, resourcePolicy, action, resource, context }
     identityPolicies: policies.map((policy, index) => ({ name: `policy ${index}`, policy })),
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    permissionBoundaryPolicies: boundary && [{ name: 'boundary', policy: boundary }],
     resourcePolicy,
   }, { simulationMode: 'Strict' });
   if (answer.resultType === 'error') {
@@ -66,6 +67,8 @@ for (const [name, form] of forms) {
 }
 if (!failed) console.log(`  ok  ${BUNDLED_RULES.length} rules and AWS's validation have nothing to say of ${forms.size} forms`);
 
+const own = (name) => JSON.parse(readFileSync(new URL(`../../ops/${name}-policy.json`, import.meta.url), 'utf8'));
+const boundary = own('boundary');
 let decisions = 0;
 for (const [name, form] of forms) {
   for (const decision of form.decisions) {
@@ -74,15 +77,82 @@ for (const [name, form] of forms) {
       fail(`${name}: ${decision.action} on ${decision.resource} with ${JSON.stringify(decision.context)} must ` +
         `${decision.allowed ? '' : 'not '}be allowed`);
     }
+    if (decision.allowed && !(await isAllowed({ ...decision, boundary }))) {
+      fail(`${name}: ops/boundary-policy.json lacks ${decision.action} on ${decision.resource}`);
+    }
   }
 }
 if (!failed) console.log(`  ok  IAM decides ${decisions} requests as it must`);
 
-const deployer = JSON.parse(readFileSync(new URL('../../ops/deployer-policy.json', import.meta.url), 'utf8'));
 const exists = (action) => iamActionExists(...action.split(':'));
-for (const action of deployer.Statement.flatMap((statement) => statement.Action)) {
-  if (!(await exists(action))) fail(`ops/deployer-policy.json: there is no ${action}`);
+for (const name of ['deployer', 'operator', 'boundary']) {
+  for (const action of own(name).Statement.flatMap((statement) => statement.Action)) {
+    if (!(await exists(action))) fail(`ops/${name}-policy.json: there is no ${action}`);
+  }
 }
+
+// ---- What a deployer and an operator can do, and that a deployer cannot make himself more than that.
+
+const at = (service, rest) => `arn:aws:${service}:us-east-1:${ACCOUNT}:${rest}`;
+const iam = (rest) => `arn:aws:iam::${ACCOUNT}:${rest}`;
+const within = { 'iam:PermissionsBoundary': iam('policy/boundary-of-wechat-authorizer') };
+const role = iam('role/wechat-authorizer-TokenFunctionRole-1A2B3C');
+const table = at('dynamodb', 'table/wechat-authorizer-AuthorizersTable-1A2B3C');
+const secret = at('secretsmanager', 'secret:ComponentSecret-1A2B3C-abcdef');
+const key = at('kms', 'key/11111111-2222-3333-4444-555555555555');
+const through = (service) => ({ 'kms:ViaService': `${service}.us-east-1.amazonaws.com` });
+const lambda = (name) => at('lambda', `function:${name}-1A2B3C`);
+const OPERATIONS = [
+  // Action, resource, context, whether a deployer may, whether an operator may.
+  ['iam:CreateRole', role, within, true, false],
+  ['iam:CreateRole', role, {}, false, false],
+  ['iam:PutRolePolicy', role, within, true, false],
+  ['iam:PutRolePolicy', role, {}, false, false],
+  ['iam:AttachRolePolicy', role, { 'iam:PermissionsBoundary': iam('policy/wechat-authorizer-own') }, false, false],
+  ['iam:DeleteRolePermissionsBoundary', role, within, false, false],
+  ['iam:PutRolePolicy', iam('role/pipeline-of-wechat-authorizer-production'), within, false, false],
+  ['iam:CreatePolicyVersion', iam('policy/boundary-of-wechat-authorizer'), {}, false, false],
+  ['iam:PassRole', role, { 'iam:PassedToService': 'lambda.amazonaws.com' }, true, false],
+  ['iam:PassRole', role, { 'iam:PassedToService': 'cloudformation.amazonaws.com' }, false, false],
+  ['cloudformation:CreateChangeSet', at('cloudformation', 'stack/wechat-authorizer/1'), {}, true, false],
+  ['cloudformation:UpdateStack', at('cloudformation', 'stack/another/1'), {}, false, false],
+  ['cloudformation:SetStackPolicy', at('cloudformation', 'stack/wechat-authorizer/1'), {}, false, true],
+  ['lambda:UpdateFunctionCode', lambda('wechat-authorizer-TokenFunction'), {}, true, false],
+  ['lambda:UpdateFunctionCode', lambda('another'), {}, false, false],
+  ['lambda:InvokeFunction', lambda('wechat-authorizer-DoctorFunction'), {}, true, true],
+  ['lambda:InvokeFunction', lambda('wechat-authorizer-ReconcileFunction'), {}, false, true],
+  ['lambda:InvokeFunction', lambda('wechat-authorizer-ComponentTokenFunction'), {}, false, false],
+  ['dynamodb:Scan', table, {}, false, true],
+  ['dynamodb:CreateTable', table, {}, true, false],
+  ['secretsmanager:CreateSecret', secret, {}, true, false],
+  ['secretsmanager:PutSecretValue', secret, {}, false, true],
+  ['secretsmanager:GetSecretValue', at('secretsmanager', 'secret:another-abcdef'), {}, false, false],
+  ['kms:CreateGrant', key, through('dynamodb'), true, false],
+  ['kms:Decrypt', key, through('secretsmanager'), true, true],
+  ['kms:Decrypt', key, through('s3'), false, false],
+  ['kms:Decrypt', key, {}, false, false],
+];
+
+/** The operations that are decided otherwise than they must. */
+async function otherwise(deployer, operator) {
+  const wrong = [];
+  for (const [action, resource, context, ...allowed] of OPERATIONS) {
+    for (const [index, policy] of [deployer, operator].entries()) {
+      const resourcePolicy = resource === key ? { Version: '2012-10-17', Statement: [{
+        Effect: 'Allow', Principal: { AWS: iam('root') }, Action: 'kms:*', Resource: '*' }] } : undefined;
+      if ((await isAllowed({ policies: [policy], resourcePolicy, action, resource, context })) !== allowed[index]) {
+        wrong.push(`${['a deployer', 'an operator'][index]} must ${allowed[index] ? '' : 'not '}be allowed ${action} on ` +
+          `${resource} with ${JSON.stringify(context)}`);
+      }
+    }
+  }
+  return wrong;
+}
+
+for (const wrong of await otherwise(own('deployer'), own('operator'))) fail(wrong);
+const unbounded = own('deployer');
+unbounded.Statement.forEach((statement) => delete statement.Condition);
+if ((await otherwise(unbounded, own('operator'))).length === 0) fail('nobody noticed: a deployer without a boundary');
 if (await exists('dynamodb:RemoveTable')) fail('nobody noticed: an action that does not exist');
 
 // ---- Each finds what is planted.
