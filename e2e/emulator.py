@@ -161,7 +161,7 @@ class Deployment:
         return done.stdout
 
     def api(self, method, path, **headers):
-        """A visit of the deployed API. On AWS the API has a name of its own and a certificate; the emulator goes by
+        """A visit of the deployed API. On AWS the API has its own name and a certificate; the emulator goes by
         the Host."""
         host = self.outputs["AuthorizationHost"]
         visitor = {"Accept": "text/html", "Accept-Language": "zh-CN", "User-Agent": "Mozilla/5.0", **headers}

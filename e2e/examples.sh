@@ -103,8 +103,8 @@ revoke() {
     [[ $(request --data "account=$account&action=revoke" "$address/sandbox") == 303 ]]
 }
 
-# run LANGUAGE NAME=VALUE…: sets `status`, and leaves what was printed in the files `out` and `err`. In an
-# environment of its own: what the gate or a developer has set for AWS must not help.
+# run LANGUAGE NAME=VALUE…: sets `status`, and leaves what was printed in the files `out` and `err`. In a
+# separate environment: what the gate or a developer has set for AWS must not help.
 run() {
     local program
     case $1 in

@@ -48,7 +48,7 @@ def until(what, found, seconds=30, every=0.1):
 
 
 def free_port(together=1, first=None):
-    """The first of so many ports in a row that nobody listens on. Below the range from which outgoing connections get
+    """The first of this many ports in a row that nobody listens on. Below the range from which outgoing connections get
     theirs, so that one that is free now still is in a moment."""
     for port in range(first or 20000 + os.getpid() % 8000, 32000, 10):
         try:
@@ -106,7 +106,7 @@ class Program:
         self.name = name
         self.log = log
         with open(log, "w", encoding="utf-8") as output:
-            # A group of its own, so that what it starts can be ended with it, and Ctrl-C reaches only this script.
+            # A separate process group, so that what it starts can be ended with it, and Ctrl-C reaches only this script.
             self.process = subprocess.Popen(
                 [str(argument) for argument in arguments], start_new_session=True, **spawned(output, variables))
 

@@ -1,7 +1,7 @@
-//! What an invocation does once its answer is on its way, so that nobody waits for it.
+//! What an invocation does after it has sent its answer, so that nobody waits for it.
 //!
-//! Lambda freezes a process when it asks for its next event, and may kill it at any time. So this is done before that
-//! question, and is work whose loss costs nothing: somebody else does it later.
+//! Lambda freezes a process that asks for its next event, and may kill it at any time. So this work is done before the
+//! process asks, and losing it is harmless: something else does it later.
 
 use std::cell::RefCell;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! How AWS is reached: with what Lambda puts into the environment, and nothing else.
+//! The configuration of the AWS SDK, from the variables that Lambda sets and from no other source.
 //!
 //! The SDK's own loader looks for credentials in files, in other services and on the network, none of which a function
 //! has, and takes a good part of a start's time to make itself ready for that.

@@ -29,7 +29,7 @@ use completing::Waiting;
 /// After how many seconds a visit may find an allowance again.
 const UNTIL_ALLOWED: u32 = 60;
 
-/// A visit with less time is not begun: nothing would come of it.
+/// A visit with less time is not begun: it could not finish.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What the function depends on.
@@ -108,7 +108,7 @@ fn refuse(reason: impl std::fmt::Display) -> PageResponse {
     PageResponse::page(StatusCode::BAD_REQUEST, Page::InvalidLink)
 }
 
-/// Looks who vouches for the code, before anything is spent for it.
+/// Finds out who vouches for the code, before any quota is used for it.
 async fn vouch(
     app: &App,
     code: AuthorizationCode,
@@ -135,7 +135,7 @@ async fn vouch(
             missing = launch.is_none(),
             "refused: no open launch of a service vouches for the code"
         );
-        // Of a launch that no service began, the platform knows nothing.
+        // The platform knows nothing about a launch that no service began.
         let services = launch.as_ref().filter(|(_, launch, _)| launch.made_by == MadeBy::Service);
         let return_url = way_back(app.return_url.as_ref(), services.map(|(id, launch, _)| (id, launch)));
         return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain { return_url }));
@@ -184,7 +184,7 @@ async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageRespon
     };
     let outcome = match run(app, authorization, deadline).await {
         Ok(Some(outcome)) => outcome,
-        // Nothing of the code is stored: the address that has it must be loaded again.
+        // Nothing about the code is stored, so the address that contains it must be loaded again.
         Ok(None) => return PageResponse::later(UNTIL_ALLOWED, Page::Unavailable, None),
         Err(error) => Outcome::Unclaimed(error),
     };
@@ -197,7 +197,7 @@ async fn exchange(app: &App, request: &Request, brought: &Brought) -> PageRespon
         (Outcome::Stored(_, Shown::Elsewhere), _) => {
             PageResponse::page(StatusCode::OK, outcome::complete(app, None, None))
         }
-        // WeChat repeats a redirect with another code at times: the launch has its outcome all the same.
+        // WeChat sometimes repeats a redirect with another code: the launch has its outcome anyway.
         (Outcome::CodeSpent | Outcome::CodeInvalid, Some((id, _))) => PageResponse::see_outcome(id),
         (Outcome::CodeSpent | Outcome::CodeInvalid, None) if ended_meanwhile(app, brought).await => {
             PageResponse::see_outcome(&brought.cookie.0.launch)
@@ -261,7 +261,7 @@ fn failure(
         Outcome::NotAuthorized => PageResponse::page(StatusCode::GONE, Page::Revoked),
         Outcome::NotReady => waiting.later(UNTIL_TICKET, Page::NotReady),
         Outcome::Unavailable => waiting.later(UNTIL_FIXED, Page::Unavailable),
-        // Nothing is stored, so the address with the code is all there is.
+        // Nothing is stored: only the address has the code.
         Outcome::Unclaimed(error) => {
             tracing::error!("the exchange cannot begin: {error}");
             PageResponse::later(UNTIL_FIXED, Page::Unavailable, None)

@@ -42,14 +42,14 @@ pub(crate) struct Exchange {
     door: Door,
 }
 
-/// How the exchange of a code stands.
+/// The state of a code's exchange.
 #[derive(Clone, Debug)]
 pub(crate) enum Looked {
-    /// Nobody has claimed the code: nothing of it is stored.
+    /// Nobody has claimed the code: nothing about it is stored.
     Unclaimed,
-    /// It is left to be finished by the next visit, push or run of `refresh`.
+    /// The next visit, push or run of `refresh` will finish it.
     Open,
-    /// This is known of it.
+    /// It is finished, with this outcome.
     Known(Outcome),
 }
 
@@ -59,7 +59,7 @@ enum Answered {
     Granted(Box<Granted>),
     /// Nothing: the claim is closed or given back.
     Over(Outcome),
-    /// The code is spent and what it brought did not reach us. The claim is still held.
+    /// The code is spent, and WeChat's answer did not reach us. The claim is still held.
     Spent,
 }
 
@@ -86,7 +86,7 @@ impl Exchange {
         outcome
     }
 
-    /// How the exchange of the code with this digest stands, without taking part in it. A grant that is stored ends the
+    /// The state of the exchange of the code with this digest, without taking part in it. A grant that is stored ends the
     /// launch that the code came to, as a redirect does.
     pub(crate) async fn look(&self, digest: &str, binding: Option<&Binding>) -> Result<Looked, StoreError> {
         let now = self.services.clock.now();
@@ -129,7 +129,7 @@ impl Exchange {
         }
     }
 
-    /// What a claim says that is not ours, or no longer.
+    /// What a claim says that somebody else holds, or that is closed.
     async fn outcome_of(&self, state: &ClaimState, binding: Option<&Binding>) -> Outcome {
         match state {
             ClaimState::Held(_) | ClaimState::Running | ClaimState::Open | ClaimState::Spent => {
@@ -160,7 +160,7 @@ impl Exchange {
             let state = state?;
             match &state {
                 ClaimState::Running | ClaimState::Spent if authorization.authorizer_appid.is_some() => {
-                    // A push. Nobody waits for its outcome, and what it knows is all it can add.
+                    // A push. Nobody waits for its outcome, so it only adds what it knows.
                     self.services.store.annotate_claim(authorization, now).await?;
                     return Ok((state, token));
                 }

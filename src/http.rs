@@ -37,14 +37,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The limit of one request of any kind; callers that have less time say so per request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer is not used. The clock of this stands still while some hosts freeze a process.
+/// A connection that was idle for longer is not used. On some hosts this clock stands still while the process is frozen.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// After this long without any answer, by the clock on the wall, nobody knows what became of the idle connections: Lambda
-/// freezes an instance between invocations, and then nobody hears the other end hang up.
+/// After this long without an answer, by the wall clock, the idle connections may be dead: Lambda freezes an instance
+/// between invocations, and a frozen process does not notice that the other end has closed a connection.
 const STALE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a request that can be repeated may take on a connection of which nobody knows.
+/// How long a repeatable request may take on a connection that may be dead.
 const ON_STALE: Duration = Duration::from_millis(700);
 
 /// The connections to one place: WeChat, or AWS. Clones share them.
@@ -60,12 +60,12 @@ struct Connections {
 #[derive(Clone)]
 struct Current {
     client: Client,
-    /// When one of its connections brought an answer, or it had none yet.
+    /// When the last answer arrived on one of these connections, or when there were none yet.
     alive_at: SystemTime,
 }
 
 impl Http {
-    /// No connections yet. `connect` makes a client without any; `stale_after` is how long idle ones are believed to live.
+    /// No connections yet. `connect` makes a client without any; after `stale_after` idle ones may be dead.
     pub fn new(stale_after: Duration, connect: impl Fn() -> Client + Send + Sync + 'static) -> Self {
         let current = Mutex::new(Current { client: connect(), alive_at: SystemTime::now() });
         Self(Arc::new(Connections { connect: Box::new(connect), stale_after, current }))
@@ -110,7 +110,7 @@ impl Http {
 }
 
 impl Current {
-    /// A clock that was set back says nothing.
+    /// A clock that was set back counts as fresh.
     fn is_stale(&self, after: Duration) -> bool {
         SystemTime::now().duration_since(self.alive_at).map_or(true, |idle| idle >= after)
     }
@@ -122,7 +122,7 @@ impl fmt::Debug for Http {
     }
 }
 
-/// The wires to WeChat and to AWS: connections of their own, with the same sessions of TLS.
+/// The connections to WeChat and to AWS: two separate pools that share TLS sessions.
 pub fn wires() -> (Http, Http) {
     let tls = tls();
     let connect = move || built(builder_with(tls.clone()));
@@ -134,7 +134,7 @@ pub fn client() -> Client {
     built(builder())
 }
 
-/// The same client before it is built: a test adds what it must know about the connections.
+/// The same client before it is built, so that a test can add a hook to its connections.
 pub fn builder() -> ClientBuilder {
     builder_with(tls())
 }
@@ -169,15 +169,14 @@ struct Ipv4;
 impl Resolve for Ipv4 {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The port of the URL takes the place of this one.
+            // The URL's port replaces this one.
             let addresses = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
             Ok(Box::new(addresses.filter(SocketAddr::is_ipv4)) as Addrs)
         })
     }
 }
 
-/// Why the server of a request is not believed to be the one that was asked for; none if the fault is another, such as the
-/// network.
+/// Why the server's certificate was not accepted; none if the error has another cause, such as the network.
 pub(crate) fn untrusted(error: &reqwest::Error) -> Option<&'static str> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -198,14 +197,14 @@ pub(crate) fn untrusted(error: &reqwest::Error) -> Option<&'static str> {
                 _ => "it speaks no TLS, or has no certificate for this name",
             });
         }
-        // An io::Error does not name as its source what it was made of.
+        // The source of an io::Error is not the error inside it.
         let made_of = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = made_of.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }
 
-/// The same for the AWS SDK. It repeats what fails anyway.
+/// The same for the AWS SDK, which repeats failed requests itself.
 pub fn aws_client(http: Http) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(http));
     http_client_fn(move |_, _| connector.clone())

@@ -16,8 +16,8 @@ use wechat_authorizer::{
 const NO_FUNCTION: &str = "environment variable _HANDLER names no function: expected component_token, doctor, \
                            events, launch, messages, reconcile, refresh, token or visits";
 
-/// The functions for which the component token is read before the first event, while Lambda gives a start more of the
-/// processor than an invocation: those for whose answer somebody waits while WeChat is called.
+/// The functions that read the component token before the first event, because somebody waits for their call of WeChat.
+/// Lambda gives a start more of the processor than an invocation.
 const CALL_WECHAT: [&str; 4] = ["events", "launch", "token", "visits"];
 
 #[tokio::main(flavor = "current_thread")]

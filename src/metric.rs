@@ -172,7 +172,7 @@ pub(crate) fn due_backlog(tokens: usize) {
     histogram!("DueBacklog").record(tokens as f64);
 }
 
-/// `OldestDue`: for how many seconds the first in line had been due when the run came to it, or left it.
+/// `OldestDue`: for how many seconds the first in line had been due when the run reached it, or ended without it.
 pub(crate) fn oldest_due(age: Duration) {
     histogram!("OldestDue").record(age.as_secs() as f64);
 }

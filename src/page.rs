@@ -39,7 +39,7 @@ pub(crate) enum Page {
     Launch(Launch),
     /// The grant is stored.
     Complete(Complete),
-    /// The grant is stored, and the visitor is not the one to see whose it is.
+    /// The grant is stored, and this visitor may not see the account.
     CompleteForOthers {
         /// Where the button back to the platform leads.
         return_url: Option<String>,

@@ -48,14 +48,13 @@ where
     Answer: Serialize,
     Refusal: Into<Diagnostic> + Debug,
 {
-    // Boxed, because the compiler gives up on the size of a future that is nested as deep.
+    // Boxed, because the compiler cannot compute the size of a future nested this deep.
     let runtime = Runtime::new(service_fn(|event: LambdaEvent<Value>| Box::pin(handle(event))));
     runtime.layer(layer_fn(|service| surrounded(metrics, service))).run().await
 }
 
-/// What surrounds `service`, which runs the function and posts its answer: the span in which all lines of an invocation
-/// are logged at every level, what it leaves for after the answer, and its metrics. Lambda's next event is asked for when
-/// all of that is done.
+/// Wraps `service`, which runs the function and posts its answer: all log lines of an invocation are in one span, then
+/// comes the work left for after the answer, then the metrics. Only then is Lambda asked for the next event.
 fn surrounded<S>(
     metrics: Metrics,
     mut service: S,

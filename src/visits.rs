@@ -1,7 +1,7 @@
 //! What merchants visit: the launch page and the redirect's target, in one function.
 //!
-//! They are two routes with rates of their own. In one function the redirect of a merchant who opened the launch page
-//! finds a process that runs already, with the component token in its memory.
+//! The two routes have separate rates. Because they share a function, the redirect of a merchant who opened the launch
+//! page finds a running process that has the component token in memory.
 
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 

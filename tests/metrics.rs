@@ -126,7 +126,7 @@ async fn a_visit_without_a_launch_over_the_allowance_is_counted() {
     let _turn = turn().await;
     let (sandbox, _) = scene().await;
     let callback = sandbox.callback_with(&[("UNVOUCHED_PER_DAY", "0")]);
-    assert_eq!(callback.get(&redirect("queryauthcode@@@made-up")).await.status, 202);
+    assert_eq!(callback.get(&redirect("queryauthcode@@@made-up")).await.status, 503);
     let values = values(&written());
     assert_eq!(values["Unvouched over_budget"], 1);
     assert!(!values.contains_key("WechatCalls given") && !values.contains_key("WechatCalls refused"));

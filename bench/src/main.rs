@@ -5,7 +5,7 @@
 //! - `cargo run --release -p bench -- scale [N…]`: keeping the tokens of N authorizers fresh, by default of
 //!   1,000, 10,000 and 100,000
 //!
-//! Both build the artifact and run it as a process of its own behind a Runtime API. Nothing is a test: a budget
+//! Both build the artifact and run it as a separate process behind a Runtime API. Nothing is a test: a budget
 //! that is missed is printed, and fails nothing.
 
 mod artifact;

@@ -79,7 +79,7 @@ impl Fault {
         Self::aws(400, "com.amazon.coral.service#InvalidSignatureException", &message)
     }
 
-    /// DynamoDB has a problem of its own.
+    /// DynamoDB has an internal error.
     pub fn internal() -> Self {
         Self::exception(500, "InternalServerError")
     }

@@ -70,7 +70,7 @@ impl JsonInstance {
 
     /// One invocation. Dropping the future is the death of the process.
     ///
-    /// It has a thread of its own, as it has in Lambda: nothing else asks a function's future to be [`Send`].
+    /// It runs on one thread, as in Lambda, so a function's future need not be [`Send`].
     pub async fn run(&self, event: Value) -> Result<Value, InvocationError> {
         let Self { handler, timeout } = self.clone();
         let (_caller, gone) = oneshot::channel::<Infallible>();

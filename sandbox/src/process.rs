@@ -39,7 +39,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the artifact behind a Runtime API of its own, and does not wait for it.
+    /// Starts the artifact with a separate Runtime API, and does not wait for it.
     pub async fn start(artifact: &Artifact) -> Result<Self, Box<dyn Error>> {
         let api = RuntimeApi::start(artifact.timeout).await?;
         static COUNT: AtomicU64 = AtomicU64::new(0);

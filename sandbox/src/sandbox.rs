@@ -164,7 +164,7 @@ impl Sandbox {
             .expect("the sandbox's variables are good")
     }
 
-    /// The AWS configuration of one instance, with connections of its own.
+    /// The AWS configuration of one instance, with new connections.
     pub fn sdk_config(&self) -> SdkConfig {
         net::sdk_config(&self.dynamodb.endpoint, http::wires().1)
     }

@@ -1,4 +1,4 @@
-//! What happens by itself, and what came of it.
+//! What runs by itself on a schedule, and its outcome.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(crate) struct Schedule {
     check: Arc<Mutex<Vec<Item>>>,
 }
 
-/// One run, or several in a row that came to the same.
+/// One run, or several in a row with the same outcome.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) function: &'static str,

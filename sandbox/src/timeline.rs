@@ -1,4 +1,4 @@
-//! One authorization from the launch page to what became of its record, in the order in which it happened.
+//! One authorization in the order in which it happened, from the launch page to the latest change of its record.
 
 mod record;
 mod step;

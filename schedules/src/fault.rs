@@ -31,15 +31,15 @@ pub enum Fault {
     LostAfter,
     /// The effect, and half of the answer.
     Truncated,
-    /// The effect comes so many seconds late.
+    /// The effect comes this many seconds late.
     LateBefore(u64),
-    /// The answer comes so many seconds late.
+    /// The answer comes this many seconds late.
     LateAfter(u64),
     /// The process dies before the request leaves.
     KilledBefore,
     /// The effect, and the process dies.
     KilledAfter,
-    /// The effect, and the process stands still for so many seconds.
+    /// The effect comes, and then the process stands still for this many seconds.
     FrozenAfter(u64),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Schedule`] is a list of what happens to the platform: launches, consents, redirects, pushes, revocations,
 //! strangers, and faults of WeChat's API, of DynamoDB and of the processes themselves. [`play`](play::play) runs it
-//! in a world of its own: the product's functions, the sandbox's WeChat and an embedded DynamoDB, with seconds that
+//! in a separate world: the product's functions, the sandbox's WeChat and an embedded DynamoDB, with seconds that
 //! cost nothing. When all faults have ended and the schedule has run, an oracle that knows what WeChat granted says
 //! which invariants do not hold.
 //!

@@ -37,7 +37,7 @@ pub struct Outcome {
     pub requests: Vec<(u64, Side, String)>,
 }
 
-/// Plays a schedule in a world of its own, on this thread, and judges what came of it.
+/// Plays a schedule in a separate world, on this thread, and judges the outcome.
 pub fn play(schedule: &Schedule) -> Outcome {
     log::begin();
     let time = Time::default();

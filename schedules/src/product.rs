@@ -210,7 +210,7 @@ pub fn redirect(callback: &str, code: &str) -> String {
     format!("{callback}{separator}auth_code={}&expires_in=3600", code.replace('@', "%40"))
 }
 
-/// Whether a page says that an authorization came to nothing. One that leaves it open does not.
+/// Whether a page says that an authorization failed, and not only that it is still open.
 pub fn says_that_it_failed(answer: &Answer) -> bool {
     (400..500).contains(&answer.status) && !answer.body.contains("请在平台查看授权结果")
 }

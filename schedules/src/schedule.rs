@@ -84,7 +84,7 @@ pub enum What {
     Stranger {
         /// Who.
         stranger: u8,
-        /// The launch whose state he brings; none is a state of his own.
+        /// The launch whose state he brings; none if he made one up.
         state_of: Option<u8>,
     },
     /// `refresh` runs.

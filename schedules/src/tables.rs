@@ -125,7 +125,7 @@ impl HttpConnector for Connector {
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let request = Request { side: Side::DynamoDb, operation, body: body.clone(), process: self.process };
         let this = self.clone();
-        // A task of its own: what has left the process takes effect, whether or not somebody still waits.
+        // A separate task: a request that was sent takes effect, whether or not somebody still waits.
         let operation = request.operation.clone();
         let passing = tokio::spawn(async move {
             this.wire.pass(request, async { this.tables.answer(&operation, &body) }).await

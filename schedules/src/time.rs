@@ -34,7 +34,7 @@ struct Inner {
     waker: Mutex<Option<Waker>>,
 }
 
-/// Something is under way that no timer knows of.
+/// Work is under way that no timer knows about.
 pub struct Moving(Time);
 
 impl Time {

@@ -1,4 +1,4 @@
-//! The way to the simulated WeChat: a server of its own in front of it, one connection for each request.
+//! The way to the simulated WeChat: a separate server in front of it, with one connection for each request.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -83,7 +83,7 @@ impl Front {
     }
 }
 
-/// One request on a connection of its own.
+/// One request on a new connection.
 async fn serve(behind: Behind, mut stream: TcpStream, mut moving: Option<Moving>) {
     let Some((head, body)) = read(&mut stream).await else { return };
     let mut lines = head.split("\r\n");

@@ -3,7 +3,7 @@
 use schedules::campaign::{self, Job};
 use schedules::report::report;
 
-/// Of the single faults every so many.
+/// One in this many of the single faults.
 const EACH: usize = 16;
 
 /// How many pairs of faults and how many seeds.

@@ -1,4 +1,4 @@
-//! When an account's turn comes to be compared with what WeChat has of it, and how many turns a run has.
+//! When an account is next compared with WeChat's data, and how many accounts one run compares.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;

@@ -16,8 +16,8 @@ use crate::wechat::Appid;
 /// After how many seconds the confirmation leads back to the platform.
 const UNTIL_BACK: u32 = 5;
 
-/// Shows what became of a launch, or of a code: the account to the browser that brought the launch's code, to everybody
-/// else that it is over.
+/// Shows the outcome of a launch or of a code. The browser that brought the launch's code sees the account; everybody else
+/// sees only that it is complete.
 pub(super) async fn show(app: &App, waiting: &Waiting, request: &Request) -> (PageResponse, Option<String>) {
     let launch = match &waiting.launch {
         Some(id) => app.services.store.launch(&id.digest()).await.map(|launch| Some(id).zip(launch)),
@@ -54,7 +54,7 @@ fn show_open(app: &App, waiting: &Waiting, launch: Option<&Launch>) -> PageRespo
     }
 }
 
-/// How the exchange of a code stands that a visit brought before.
+/// The state of an exchange whose code an earlier visit brought.
 async fn show_claim(
     app: &App,
     waiting: &Waiting,

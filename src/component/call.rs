@@ -28,7 +28,7 @@ pub(crate) struct Called<T> {
     pub maybe_twice: bool,
 }
 
-/// A call that carries the component token came to nothing.
+/// A call with the component token failed.
 #[derive(Clone, Debug)]
 pub(crate) struct CallFailure {
     /// Why.
@@ -37,7 +37,7 @@ pub(crate) struct CallFailure {
     pub maybe_taken_effect: bool,
 }
 
-/// Why a call that carries the component token came to nothing.
+/// Why a call with the component token failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Cause {
     /// For want of a token.

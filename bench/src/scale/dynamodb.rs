@@ -95,7 +95,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
     let on_records = request["TableName"] == *proxy.sandbox.dynamodb.authorizers_table;
     let on_index = request["IndexName"].is_string();
     request["ReturnConsumedCapacity"] = "INDEXES".into();
-    // A task of its own, because it panics where DynamoDB refuses.
+    // A separate task, because it panics when DynamoDB refuses.
     let asked = operation.clone();
     let answer = tokio::spawn(async move { proxy.sandbox.dynamodb.call(&asked, request).await }).await;
 

@@ -53,7 +53,7 @@ pub(crate) struct FirstRun {
 }
 
 impl Costs {
-    /// Of so many authorizers, nothing measured yet.
+    /// For this many authorizers, nothing measured yet.
     pub(crate) fn of(size: usize) -> Self {
         Self { size, ..Self::default() }
     }

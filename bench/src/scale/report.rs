@@ -99,7 +99,7 @@ enum Budget {
     None,
     /// No more than this.
     Most(f64),
-    /// Of the last size, so many times the first's.
+    /// How many times the first size the last one is.
     Ratio(f64),
 }
 

@@ -87,7 +87,7 @@ async fn forward(
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let request = Request::new(operation, BTreeMap::new(), &headers, &body);
     let effect = async move {
-        // A task of its own: a caller that goes away must not cut a write in half.
+        // A separate task: a caller that goes away must not cut a write in half.
         tokio::spawn(async move { upstream.forward(headers, body).await })
             .await
             .expect("forwarding never panics")

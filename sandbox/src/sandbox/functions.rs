@@ -89,7 +89,7 @@ impl Sandbox {
         variables.iter().fold(self.clone(), with).callback()
     }
 
-    /// The same sandbox behind an address of its own, as API Gateway gives it one: `PUBLIC_BASE_URL` leads to its
+    /// The same sandbox behind another address, as API Gateway gives it one: `PUBLIC_BASE_URL` leads to its
     /// pages and its `events`.
     pub async fn with_gateway(&self) -> Self {
         let listener = net::bind(Ipv4Addr::LOCALHOST.into(), 0).await;
@@ -99,7 +99,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// What a cold start makes: a function's `App` with clients of its own.
+    /// What a cold start makes: a function's `App` with new clients.
     fn cold<App>(&self, new: impl Fn(&Config, Services) -> App) -> App {
         let (config, (wechat, aws)) = (self.config(), http::wires());
         let aws = net::sdk_config(&self.dynamodb.endpoint, aws);

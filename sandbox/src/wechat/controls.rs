@@ -95,7 +95,7 @@ impl WeChat {
 
     /// The account authorizes the platform, as after the consent page: returns the authorization code.
     ///
-    /// A further authorization gets a refresh token of its own, and the one before dies.
+    /// A further authorization gets a new refresh token, and the one before stops working.
     pub fn authorize(&self, authorizer_appid: &str, permission_set_ids: &[i64]) -> String {
         let now = self.part.clock.now().as_secs();
         let mut ledger = self.ledger();

@@ -53,7 +53,7 @@ pub enum When {
 pub enum PushedCode {
     /// The redirect's.
     Same,
-    /// One of its own.
+    /// Another code than the redirect's.
     Own,
 }
 

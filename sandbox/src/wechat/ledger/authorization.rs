@@ -76,7 +76,7 @@ impl Ledger {
         code
     }
 
-    /// Uses a code up and returns whose it is.
+    /// Uses a code up and returns its account.
     pub(in super::super) fn spend_code(&mut self, code: &str, now: i64) -> Result<String, Refusal> {
         // What somebody made up is as secret as what was made here, and long enough not to be a word.
         if code.len() >= 16 {

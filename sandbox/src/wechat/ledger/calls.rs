@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::refusal::{CLIENT_ADDRESS, Refusal};
 
-/// Quotas begin anew at midnight in Beijing, so many seconds before midnight in Greenwich.
+/// Quotas start again at midnight in Beijing, this many seconds before midnight UTC.
 const BEIJING: i64 = 8 * 3600;
 
 #[derive(Default)]

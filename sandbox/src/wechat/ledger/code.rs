@@ -34,7 +34,7 @@ impl Codes {
         self.0.contains_key(code)
     }
 
-    /// Uses a code up and returns whose it is: 61009 for what was never made here, 61010 for what was used before or
+    /// Uses a code up and returns its account: 61009 for what was never made here, 61010 for what was used before or
     /// grew too old.
     pub(super) fn spend(&mut self, code: &str, now: i64) -> Result<String, Refusal> {
         let known = self.0.get_mut(code).ok_or_else(|| Refusal::new(61009))?;
