@@ -27,7 +27,7 @@ from programs import (
 )
 
 WORK = ROOT / "target" / "start-api"
-# A name of its own: it is no image of Lambda's, and nothing else is to take it for one.
+# A separate name, so that nobody takes it for an image of Lambda.
 IMAGE = "wechat-authorizer-runtime"
 EVENT = "callback"
 # The account behind the event's code.

@@ -76,11 +76,11 @@ async fn an_account_that_does_not_authorize_is_final() {
 
 #[tokio::test]
 async fn a_fault_that_an_operator_can_fix_is_tried_once_and_left_pending() {
-    let mendable = [
+    let fixable = [
         61004, 40164, 45035, 48017, 45009, 45011, 61005, 61006, 40091, 40013, 40125, 48001, 48004, 50002,
         61000, 61001, 61011, 61028, 61029, 41002, 43002, 44002, 47001, 47002, 61008, 61014, 61024, 99999,
     ];
-    for errcode in mendable {
+    for errcode in fixable {
         check(errcode, Expected { status: 503, calls: 1, pending: true }).await;
     }
 }
