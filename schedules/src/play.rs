@@ -28,7 +28,7 @@ const BYSTANDER: u8 = u8::MAX;
 const LONG_AGO: Duration = Duration::from_secs(1500);
 const ENDED: Duration = Duration::from_secs(7300);
 
-/// What came of a schedule.
+/// The outcome of a schedule.
 pub struct Outcome {
     /// The invariants that do not hold.
     pub broken: Vec<String>,
