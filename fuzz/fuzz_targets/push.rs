@@ -6,7 +6,7 @@ use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipher
 use aws_lc_rs::digest;
 use aws_lc_rs::iv::FixedLength;
 use libfuzzer_sys::fuzz_target;
-use wechat_authorizer::wechat::{Appid, ComponentSecret, Push, Signature};
+use wechat_authorizer::wechat::{Appid, ComponentSecret, Message, Push, Signature};
 
 const TOKEN: &str = "token";
 const APPID: &str = "wx134c8103faa5a59e";
@@ -28,7 +28,8 @@ fuzz_target!(|data: &[u8]| {
     let encrypt = text.split("<Encrypt>").nth(1).and_then(|rest| rest.split("</Encrypt>").next());
     let signature = signed(encrypt.unwrap_or_default());
     let signature = Signature { timestamp: "1", nonce: "2", msg_signature: &signature };
-    let _ = Push::open(&signature, &body, &secret, &appid);
+    let message = Message::open(&signature, &body, &secret, &appid);
+    let _ = message.and_then(|message| Push::read(&message, &appid));
 });
 
 fn envelope(encrypt: &str) -> Vec<u8> {

@@ -2,8 +2,8 @@
 //!
 //! Source: 第三方平台 / 授权流程技术说明.
 
-use super::message::{Message, PushError, Signature};
-use super::{Appid, AuthorizationCode, ComponentSecret, ComponentVerifyTicket, PreAuthCode, ToldTime};
+use super::message::{Message, PushError};
+use super::{Appid, AuthorizationCode, ComponentVerifyTicket, PreAuthCode, ToldTime};
 
 /// A push to the authorization event URL.
 #[derive(Clone, Debug)]
@@ -61,16 +61,6 @@ pub struct Authorized {
 }
 
 impl Push {
-    /// Verifies, decrypts and reads `body`.
-    pub fn open(
-        signature: &Signature<'_>,
-        body: &[u8],
-        secret: &ComponentSecret,
-        component_appid: &Appid,
-    ) -> Result<Self, PushError> {
-        Self::read(&Message::open(signature, body, secret, component_appid)?, component_appid)
-    }
-
     /// Reads what the message says to the platform `component_appid`.
     pub fn read(message: &Message, component_appid: &Appid) -> Result<Self, PushError> {
         let field = |name: &str| message.text(name);
@@ -114,7 +104,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::super::cipher::Key;
-    use super::super::{ComponentAppSecret, EncodingAesKey, MessageToken};
+    use super::super::{ComponentAppSecret, ComponentSecret, EncodingAesKey, MessageToken, Signature};
     use super::*;
 
     #[derive(Clone, Deserialize)]
@@ -153,7 +143,7 @@ mod tests {
         let body =
             format!("<xml>\n<AppId>ignored</AppId><Encrypt><![CDATA[{}]]></Encrypt></xml>", vector.encrypt);
         let appid = Appid::parse(appid).expect("an appid");
-        Push::open(&signature, body.as_bytes(), secret, &appid)
+        Push::read(&Message::open(&signature, body.as_bytes(), secret, &appid)?, &appid)
     }
 
     fn open(vector: &Vector) -> Result<Push, PushError> {
