@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::component::{ComponentError, report};
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::runner::object;
 use crate::services::Services;
 use crate::time::Timestamp;
 use crate::wechat::ComponentAccessToken;
@@ -23,7 +24,6 @@ const FOR_ANSWERING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     services: Services,
-    component_appid: String,
 }
 
 #[derive(Deserialize)]
@@ -74,8 +74,8 @@ impl From<ComponentError> for ComponentTokenError {
 
 impl App {
     /// An instance of the function, as a cold start makes it.
-    pub fn new(config: &Config, services: Services) -> Self {
-        Self { services, component_appid: config.component_appid.as_str().to_owned() }
+    pub fn new(_config: &Config, services: Services) -> Self {
+        Self { services }
     }
 }
 
@@ -84,19 +84,12 @@ pub async fn handle(
     app: &App,
     event: LambdaEvent<Value>,
 ) -> Result<ValidComponentToken, ComponentTokenError> {
-    // Serde takes a list for an object, too.
-    let request = match event.payload {
-        payload @ Value::Object(_) => serde_json::from_value(payload).ok(),
-        _ => None,
-    };
-    let Some(Request { rejected_component_access_token }) = request else {
-        return Err(ComponentTokenError::InvalidRequest);
-    };
-    let rejected = rejected_component_access_token.map(ComponentAccessToken::new);
+    let request: Request = object(event.payload).ok_or(ComponentTokenError::InvalidRequest)?;
+    let rejected = request.rejected_component_access_token.map(ComponentAccessToken::new);
     let deadline = Deadline::of(&event.context).reserving(FOR_ANSWERING);
     let token = app.services.component.stored(rejected.as_ref(), deadline).await?;
     Ok(ValidComponentToken {
-        component_appid: app.component_appid.clone(),
+        component_appid: app.services.store.component_appid().as_str().to_owned(),
         component_access_token: token.component_access_token.expose().to_owned(),
         component_access_token_expires_at: token.expires_at,
     })

@@ -10,6 +10,7 @@ use lambda_http::{Body, Error, Request, RequestExt, Response};
 use crate::deadline::Deadline;
 use crate::outbox::Entry;
 use crate::services::Services;
+use crate::store::StoreError;
 use crate::visit::context;
 use crate::wechat::{ComponentSecret, Message, PushError, Signature};
 
@@ -114,9 +115,12 @@ pub(crate) async fn publish(services: &Services, entry: &Entry, message: &Messag
             tracing::info!(detail_type = entry.detail_type, is_new, "push received");
             Ok(())
         }
-        Err(error) => {
-            tracing::error!("the push is not stored: {error}");
-            Err(StatusCode::INTERNAL_SERVER_ERROR)
-        }
+        Err(error) => Err(not_stored(error)),
     }
+}
+
+/// Says why a push is not stored, and returns the status.
+pub(crate) fn not_stored(error: StoreError) -> StatusCode {
+    tracing::error!("the push is not stored: {error}");
+    StatusCode::INTERNAL_SERVER_ERROR
 }

@@ -9,7 +9,7 @@ use crate::authorizer::Authorizers;
 use crate::claim::Authorization;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{self, SUCCESS, publish, refused};
+use crate::delivery::{self, SUCCESS, not_stored, publish, refused};
 use crate::evidence::Evidence;
 use crate::exchange::{Exchange, Outcome};
 use crate::metric::{self, Door};
@@ -129,11 +129,6 @@ async fn store(app: &App, push: &Push, message: &Message, deadline: Deadline) ->
             Ok(())
         }
     }
-}
-
-fn not_stored(error: StoreError) -> StatusCode {
-    tracing::error!("the push is not stored: {error}");
-    StatusCode::INTERNAL_SERVER_ERROR
 }
 
 /// Claims the code, which makes the push durable, and exchanges it in the time that is left.

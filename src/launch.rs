@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::evidence::{LaunchId, MadeBy, State};
 use crate::launches::Launches;
+use crate::runner::object;
 use crate::services::Services;
 use crate::store::{LAUNCH_LIFE, LaunchRequest, StoreError};
 use crate::time::Timestamp;
@@ -136,13 +137,7 @@ impl App {
 /// Answers one service.
 pub async fn handle(app: &App, event: LambdaEvent<Value>) -> Result<Response, LaunchError> {
     let deadline = Deadline::of(&event.context).reserving(FOR_ANSWERING);
-    // Serde takes a list for an object, too.
-    let request: Request = match event.payload {
-        payload @ Value::Object(_) => {
-            serde_json::from_value(payload).map_err(|_| LaunchError::InvalidRequest)?
-        }
-        _ => return Err(LaunchError::InvalidRequest),
-    };
+    let request: Request = object(event.payload).ok_or(LaunchError::InvalidRequest)?;
     match &request.launch_id {
         Some(id) => tell(app, LaunchId::parse(id).ok_or(LaunchError::InvalidRequest)?).await,
         None => begin(app, &request, deadline).await,

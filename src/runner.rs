@@ -7,6 +7,7 @@ use lambda_http::lambda_runtime::tower::layer::layer_fn;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime};
 use lambda_http::{Adapter, Body, Error, Request, Response, Service, service_fn};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -51,6 +52,12 @@ where
     // Boxed, because the compiler cannot compute the size of a future nested this deep.
     let runtime = Runtime::new(service_fn(|event: LambdaEvent<Value>| Box::pin(handle(event))));
     runtime.layer(layer_fn(|service| surrounded(metrics, service))).run().await
+}
+
+/// The event of a function that is invoked with JSON, if it is an object that `T` fits. Serde alone takes a list for an
+/// object, too.
+pub(crate) fn object<T: DeserializeOwned>(event: Value) -> Option<T> {
+    if event.is_object() { serde_json::from_value(event).ok() } else { None }
 }
 
 /// Wraps `service`, which runs the function and posts its answer: all log lines of an invocation are in one span, then

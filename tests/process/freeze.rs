@@ -1,15 +1,24 @@
 //! What is done after the answer, and what of it survives.
 
+use sandbox::Hold;
+use sandbox::process::Process;
+
 use crate::stage::Stage;
 
-#[tokio::test]
-async fn what_is_left_for_after_the_answer_is_done_before_the_next_event_is_asked_for() {
-    let stage = Stage::new().await;
+/// A process that has answered a redirect and now waits for WeChat to tell the account's profile.
+async fn answered(stage: &Stage) -> (Process, String, Hold) {
     let mut process = stage.start("visits").await;
     let (appid, redirect) = stage.consent("茶馆").await;
     let profile = stage.sandbox.wechat.on("api_get_authorizer_info").hold_before();
     let (_, _, answer) = process.invoke(redirect).await.expect("an answer");
     assert_eq!(answer["statusCode"], 303);
+    (process, appid, profile)
+}
+
+#[tokio::test]
+async fn what_is_left_for_after_the_answer_is_done_before_the_next_event_is_asked_for() {
+    let stage = Stage::new().await;
+    let (mut process, appid, profile) = answered(&stage).await;
     assert!(stage.record(&appid).await.get("authorizer_refresh_token").is_some());
     profile.arrived().await;
     assert!(stage.record(&appid).await.get("profile").is_none(), "the answer did not wait for it");
@@ -26,11 +35,7 @@ async fn what_is_left_for_after_the_answer_is_done_before_the_next_event_is_aske
 #[tokio::test]
 async fn a_process_that_dies_after_its_answer_has_stored_the_grant() {
     let stage = Stage::new().await;
-    let mut process = stage.start("visits").await;
-    let (appid, redirect) = stage.consent("茶馆").await;
-    let profile = stage.sandbox.wechat.on("api_get_authorizer_info").hold_before();
-    let (_, _, answer) = process.invoke(redirect).await.expect("an answer");
-    assert_eq!(answer["statusCode"], 303);
+    let (mut process, appid, profile) = answered(&stage).await;
     profile.arrived().await;
     process.kill().expect("it runs");
     drop(profile);
