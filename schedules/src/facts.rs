@@ -82,6 +82,11 @@ impl Facts {
         self.newest.extend(minted.map(|(appid, token)| (appid, (token, Instant::now()))));
     }
 
+    /// A process has answered: whatever it was exchanging, it has given up.
+    pub fn ended(&mut self, process: u32) {
+        self.exchanges.retain(|exchange| exchange.process != process);
+    }
+
     /// The answer to a request has arrived, or would have.
     pub fn answered(&mut self, request: &Request) {
         let Some(code) = code_of(request) else { return };

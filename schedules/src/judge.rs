@@ -72,8 +72,7 @@ pub fn pushed_revocation(world: &World, merchant: u8, at: i64) {
 /// `token` gave a token to a service.
 pub fn token(world: &World, merchant: u8, token: &str) {
     let mut notes = world.notes.borrow_mut();
-    let newest =
-        world.wire.facts(|facts| facts.newest.get(world.appid(merchant)).map(|(newest, _)| newest.clone()));
+    let newest = world.newest_token(merchant);
     // While there is no other, the refused one may be the only one there is: who asked may not have been heard.
     if notes.refused_tokens.contains(token) && newest.as_deref() != Some(token) {
         notes.broke(

@@ -296,18 +296,26 @@ impl World {
 
     async fn token(&self, merchant: u8, refused: bool) {
         let stored = self.record(merchant).access_token.filter(|_| refused);
-        self.notes.borrow_mut().refused_tokens.extend(stored.clone());
+        let is_superseded = stored.is_some() && stored != self.newest_token(merchant);
         let event = product::token_event(self.appid(merchant), stored.as_deref());
-        if let Some(Ok(answer)) = self.invoke(Function::Token, event).await {
+        let answer = self.invoke(Function::Token, event).await;
+        // Whoever refuses WeChat's newest token is wrong, and a token that is less than a minute old is not replaced then.
+        if is_superseded || matches!(answer, Some(Ok(_))) {
+            self.notes.borrow_mut().refused_tokens.extend(stored);
+        }
+        if let Some(Ok(answer)) = answer {
             judge::token(self, merchant, product::token_of(&answer));
         }
     }
 
     fn invalidate(&self, merchant: u8) {
-        let appid = self.appid(merchant);
-        self.sandbox.wechat.invalidate_access_tokens(appid);
-        let ended = self.wire.facts(|facts| facts.newest.get(appid).map(|(token, _)| token.clone()));
-        self.notes.borrow_mut().ended_tokens.extend(ended);
+        self.sandbox.wechat.invalidate_access_tokens(self.appid(merchant));
+        self.notes.borrow_mut().ended_tokens.extend(self.newest_token(merchant));
+    }
+
+    /// The newest access token that WeChat made for the merchant's account.
+    pub fn newest_token(&self, merchant: u8) -> Option<String> {
+        self.wire.facts(|facts| facts.newest.get(self.appid(merchant)).map(|(token, _)| token.clone()))
     }
 
     /// A run of the schedule's functions.

@@ -111,6 +111,7 @@ impl World {
             self.done(&process, true);
             return None;
         };
+        self.wire.facts(|facts| facts.ended(process.number));
         self.judge_passing(&process, before, answer.status < 500);
         let lived = process.life.live(function.limit(), left.run()).await;
         // Lambda ends a process whose invocation failed.
@@ -164,6 +165,7 @@ impl World {
 
     fn done(&self, process: &Process, ended: bool) {
         process.busy.set(false);
+        self.wire.facts(|facts| facts.ended(process.number));
         if ended || process.life.is_over() {
             process.life.kill();
             self.processes.borrow_mut().retain(|other| other.number != process.number);
