@@ -1,17 +1,16 @@
 //! Plays schedules until something breaks.
 //!
-//! - `cargo run --profile schedules -p schedules`: every single fault, 500 pairs and 300 seeds, as the tests do
+//! - `cargo run --profile schedules -p schedules`: every single fault, 500 pairs and 1,000 seeds, as the gate does
 //! - `-- --seeds N [--seed S]`: N random schedules, from seed S on
 //! - `-- --pairs all`: the exchange with every pair of faults; `--pairs N` with N of them
-//! - `-- --singles [--only TEXT] [--log]`: every single fault; only those whose name contains a text, with what the
-//!   functions logged
+//! - `-- --singles [--only TEXT]`: every single fault; only those whose name contains a text
+//! - `--log` besides: what the functions logged in each schedule that breaks something
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use schedules::campaign::{self, Job};
-use schedules::log;
 use schedules::report::report;
 
 /// How many failures of each invariant are made smaller.
@@ -25,6 +24,8 @@ struct Wish {
     seed: u64,
     only: String,
     log: bool,
+    /// What the gate plays.
+    gate: bool,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -33,12 +34,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if wish.singles {
         let mut jobs = campaign::singles();
         jobs.retain(|job| job.name.contains(&wish.only));
-        if wish.log {
-            campaign::on_all_processors(jobs.len(), |index| {
-                let broken = campaign::broken(&jobs[index].schedule);
-                println!("{}: {broken:?}\n{}", jobs[index].name, log::text());
-            });
-        }
         found.extend(run("single faults", &jobs));
     }
     if let Some(sampled) = wish.pairs {
@@ -47,11 +42,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if wish.seeds > 0 {
         found.extend(run("seeds", &campaign::seeds(wish.seed, wish.seeds)));
     }
+    if wish.gate {
+        found.extend(run("seeds that have found a fault", &campaign::once_broken()));
+    }
     if found.is_empty() {
         println!("every invariant holds");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", report(&found, SHRUNK));
+    println!("{}", report(&found, SHRUNK, wish.log));
     Ok(ExitCode::FAILURE)
 }
 
@@ -68,18 +66,18 @@ fn run(what: &str, jobs: &[Job]) -> Vec<campaign::Failure> {
 }
 
 fn wish(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
-    let mut wish = Wish { singles: false, pairs: None, seeds: 0, seed: 1, only: String::new(), log: false };
-    let mut any = false;
+    let mut wish =
+        Wish { singles: false, pairs: None, seeds: 0, seed: 1, only: String::new(), log: false, gate: true };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {
-            "--singles" => (wish.singles, any) = (true, true),
+            "--singles" => (wish.singles, wish.gate) = (true, false),
             "--pairs" => {
                 let value = value()?;
                 wish.pairs = Some(if value == "all" { None } else { Some(value.parse()?) });
-                any = true;
+                wish.gate = false;
             }
-            "--seeds" => (wish.seeds, any) = (value()?.parse()?, true),
+            "--seeds" => (wish.seeds, wish.gate) = (value()?.parse()?, false),
             "--only" => wish.only = value()?,
             "--log" => wish.log = true,
             "--seed" => wish.seed = value()?.parse()?,
@@ -91,8 +89,8 @@ fn wish(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Err
             }
         }
     }
-    if !any {
-        wish = Wish { singles: true, pairs: Some(Some(500)), seeds: 300, ..wish };
+    if wish.gate {
+        wish = Wish { singles: true, pairs: Some(Some(500)), seeds: 1000, ..wish };
     }
     Ok(wish)
 }

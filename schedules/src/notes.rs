@@ -59,6 +59,8 @@ pub struct Revocation {
     pub at: i64,
     /// Whether WeChat has pushed it.
     pub pushed: bool,
+    /// Whether that push was answered `success`.
+    pub taken: bool,
 }
 
 impl Notes {

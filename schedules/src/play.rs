@@ -252,20 +252,24 @@ impl World {
         }
         wechat.revoke(appid);
         self.wire.facts(|facts| facts.known.remove(appid));
-        let revocation_ = Revocation { merchant, at: self.sandbox.clock.now().as_secs(), pushed: false };
+        let at = self.sandbox.clock.now().as_secs();
+        let revocation_ = Revocation { merchant, at, pushed: false, taken: false };
         self.notes.borrow_mut().revocations.insert(revocation, revocation_);
     }
 
     /// WeChat pushes a revocation.
-    pub async fn push_revoked(&self, revocation: u8) {
+    pub async fn push_revoked(&self, number: u8) {
         let (merchant, at) = {
             let mut notes = self.notes.borrow_mut();
-            let Some(revocation) = notes.revocations.get_mut(&revocation) else { return };
+            let Some(revocation) = notes.revocations.get_mut(&number) else { return };
             revocation.pushed = true;
             (revocation.merchant, revocation.at)
         };
         let push = self.sandbox.wechat.push_unauthorized(self.appid(merchant)).created_at(at);
         if self.deliver(push.request()).await {
+            if let Some(revocation) = self.notes.borrow_mut().revocations.get_mut(&number) {
+                revocation.taken = true;
+            }
             judge::pushed_revocation(self, merchant, at);
         }
     }

@@ -244,6 +244,8 @@ pub struct Record {
     pub expires_at: i64,
     /// When it is refreshed.
     pub refresh_at: Option<i64>,
+    /// Whether the last refresh failed.
+    pub is_failing: bool,
     /// When the grant was made.
     pub authorized_at: i64,
     /// What a service gave to the launch.
@@ -268,6 +270,7 @@ pub fn record(tables: &Tables, component: &str, appid: &str) -> Record {
         access_token: text("authorizer_access_token"),
         expires_at: number("access_token_expires_at").unwrap_or_default(),
         refresh_at: number("refresh_at"),
+        is_failing: item["refresh_failure"].is_object(),
         authorized_at: number("authorized_at").unwrap_or_default(),
         state: text("state"),
         permission_set_ids,

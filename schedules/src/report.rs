@@ -6,6 +6,7 @@ use std::mem::discriminant;
 use std::sync::Mutex;
 
 use crate::campaign::{Failure, broken, on_all_processors};
+use crate::log;
 use crate::schedule::{Schedule, What};
 use crate::shrink::shrink;
 
@@ -17,11 +18,12 @@ struct Small {
     invariant: String,
     names: Vec<String>,
     schedule: Schedule,
+    log: String,
 }
 
 /// All failures, those of one kind together, each kind with its smallest schedule. At most `shrunk` failures of each
-/// invariant are made smaller.
-pub fn report(failures: &[Failure], shrunk: usize) -> String {
+/// invariant are made smaller. With what the functions logged, if `logged`.
+pub fn report(failures: &[Failure], shrunk: usize, logged: bool) -> String {
     let mut by_invariant: BTreeMap<&str, Vec<&Failure>> = BTreeMap::new();
     for failure in failures {
         for invariant in &failure.broken {
@@ -40,6 +42,9 @@ pub fn report(failures: &[Failure], shrunk: usize) -> String {
         for small in smallest(invariant, &failures[..failures.len().min(shrunk)]) {
             let _ = writeln!(text, "\n  -- {}", small.names.join("\n     "));
             let _ = writeln!(text, "{}\n     broken: {}", small.schedule, small.invariant);
+            if logged {
+                let _ = writeln!(text, "{}", small.log);
+            }
         }
         for failure in failures.iter().skip(shrunk).take(NAMED) {
             let _ = writeln!(text, "  also {}", failure.job.name);
@@ -55,17 +60,20 @@ fn smallest(invariant: &str, failures: &[&Failure]) -> Vec<Small> {
         let failure = failures[index];
         let still = |candidate: &Schedule| broken(candidate).iter().any(|broken| broken == invariant);
         let schedule = shrink(&failure.job.schedule, still);
-        found.lock().expect("not poisoned").push((index, schedule));
+        still(&schedule);
+        found.lock().expect("not poisoned").push((index, schedule, log::text()));
     });
     let mut found = found.into_inner().expect("not poisoned");
-    found.sort_by_key(|(index, schedule)| (schedule.steps.len(), *index));
+    found.sort_by_key(|(index, schedule, _)| (schedule.steps.len(), *index));
     let mut smallest: Vec<Small> = Vec::new();
-    for (index, schedule) in found {
+    for (index, schedule, log) in found {
         let name = failures[index].job.name.clone();
         match smallest.iter_mut().find(|small| is_alike(&small.schedule, &schedule)) {
             Some(small) if small.names.len() < 4 => small.names.push(name),
             Some(_) => {}
-            None => smallest.push(Small { invariant: invariant.to_owned(), names: vec![name], schedule }),
+            None => {
+                smallest.push(Small { invariant: invariant.to_owned(), names: vec![name], schedule, log })
+            }
         }
     }
     smallest

@@ -192,10 +192,9 @@ where
         let departing = self.front.departing.clone();
         let connecting = self.inner.call(request);
         Box::pin(async move {
-            let connected = connecting.await?;
-            // The server takes it over with the connection.
+            // The server takes it over with the connection, which is made at once: even if whoever wanted it is gone by then.
             let _ = departing.send(moving);
-            Ok(connected)
+            connecting.await
         })
     }
 }

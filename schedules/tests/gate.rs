@@ -24,6 +24,6 @@ fn a_sample_of_the_schedules_leaves_the_invariants_whole() {
         "{} of {} schedules fail{}",
         failures.len(),
         jobs.len(),
-        report(&failures, SHRUNK)
+        report(&failures, SHRUNK, false)
     );
 }

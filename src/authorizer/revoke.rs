@@ -36,6 +36,9 @@ impl Authorizers {
                 match self.services.authorizer_info(authorizer_appid, deadline.reserving(FOR_STORING)).await {
                     Ok(_) => {
                         tracing::info!(authorizer.appid = %authorizer_appid, "the revocation is older than the grant");
+                        // Perhaps not older than this one: the merchant may have authorized again since, with a code that
+                        // has not come yet. Then the stored token ended with the revocation.
+                        store.make_due(authorizer_appid, self.services.clock.now()).await?;
                         return Ok(false);
                     }
                     Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {

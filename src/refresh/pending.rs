@@ -37,11 +37,19 @@ pub(super) async fn finish_pending(
         let now = app.services.clock.now();
         let digests = app.services.store.pending(evidence, now, PENDING_PAGE).await?;
         let begun = digests.iter().take_while(|_| in_time());
-        let finishing = begun.map(|digest| app.exchange.finish(digest, deadline));
+        // What follows a grant is done here, too: in the loop below it would hold up the others, and their answers would come
+        // too late to be read.
+        let finishing = begun.map(|digest| async move {
+            let finished = app.exchange.finish(digest, deadline).await;
+            if let Ok(Finished::Stored(appid)) = &finished {
+                get_token(app, appid, deadline).await;
+            }
+            finished
+        });
         let mut finishing = stream::iter(finishing).buffer_unordered(FINISHING);
         while let Some(finished) = finishing.next().await {
             match finished {
-                Ok(Finished::Stored(appid)) => complete(app, summary, &appid, deadline).await,
+                Ok(Finished::Stored(_)) => summary.pending_finished += 1,
                 Ok(Finished::Unknown(claim)) => unknown.push(claim),
                 // Those under way are finished; no other is begun.
                 Ok(Finished::Stopped) => stopped.store(true, Ordering::Relaxed),
@@ -93,9 +101,8 @@ async fn restore(app: &App, accounts: &[ListedAccount], deadline: Deadline) -> b
     all
 }
 
-/// A pending grant is stored; one that was recovered has no access token yet.
-async fn complete(app: &App, summary: &mut Summary, appid: &Appid, deadline: Deadline) {
-    summary.pending_finished += 1;
+/// Gets the access token of a pending grant that is stored: one that was recovered has none yet.
+async fn get_token(app: &App, appid: &Appid, deadline: Deadline) {
     let reason = Reason::DueBy(app.services.clock.now());
     match app.authorizers.refresh(appid, &reason, deadline).await {
         Ok(Refreshed::Stopped(cause)) => cause.report(),

@@ -163,6 +163,22 @@ async fn a_revocation_that_comes_late_does_not_undo_a_newer_authorization() {
 }
 
 #[tokio::test]
+async fn a_revocation_between_two_consents_makes_the_token_of_the_first_due() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    scene.clock.advance(10);
+    scene.wechat.revoke(&scene.appid);
+    let revocation = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
+    scene.clock.advance(10);
+    // Its code has not come yet.
+    scene.wechat.authorize(&scene.appid, &[1]);
+    check_success(&scene.push(&revocation).await);
+    let record = scene.stored().await;
+    assert_eq!(record["status"], "authorized");
+    assert!(record["refresh_at"].as_i64() <= Some(scene.clock.now().as_secs()), "{}", record["refresh_at"]);
+}
+
+#[tokio::test]
 async fn a_revocation_of_an_unknown_account_leaves_a_tombstone() {
     let scene = Scene::new().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);

@@ -1,8 +1,11 @@
 //! What was left pending is finished.
 
+use std::time::Duration;
+
 use sandbox::Fault;
 use sandbox::wechat::Account;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::refresh::run;
 use crate::scene::{Scene, of_launch, redirect};
@@ -55,6 +58,28 @@ async fn a_lost_answer_is_recovered_whether_or_not_a_push_named_the_account() {
         let status = if push_names_it { 200 } else { 202 };
         assert_eq!(scene.visit(&scene.callback(), &redirect).await.status, status);
     }
+}
+
+#[tokio::test]
+async fn a_grant_that_is_being_completed_holds_up_no_other() {
+    let scene = Scene::new().await;
+    let appids: [String; 4] =
+        std::array::from_fn(|_| scene.wechat.add_account(Account::official_account("Tea")));
+    for appid in &appids {
+        let code = scene.wechat.authorize(appid, &[1]);
+        scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+        let push = scene.wechat.push_authorized(appid, &code, None);
+        assert_eq!(scene.events().request(push).await.status, 200);
+    }
+    scene.clock.advance(61);
+    let completing = scene.wechat.on("api_authorizer_token");
+    let first = completing.hold_before();
+    let refresh = scene.refresh();
+    let running = tokio::spawn(async move { run(&refresh).await });
+    first.arrived().await;
+    timeout(Duration::from_secs(4), completing.arrived(appids.len())).await.expect("the others go on");
+    first.release();
+    assert_eq!(running.await.expect("no panic")[3], 4);
 }
 
 #[tokio::test]
