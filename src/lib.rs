@@ -16,7 +16,7 @@
 //! - [`wechat`]: WeChat's API, errors and values; `store`: the two tables.
 //! - [`page`], `visit`: what a merchant sees.
 //! - `claim`, `launch`, `lease`, [`time`]: values that decide what may happen.
-//! - [`config`], [`services`], [`runner`], [`after`], [`gateway`], [`http`], [`aws`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
+//! - [`functions`], [`config`], [`services`], [`runner`], [`after`], [`gateway`], [`http`], [`aws`], [`log`], [`metric`], `secrets`, `deadline`, `retry`,
 //!   `id`: what all of it stands on.
 
 pub mod authorize;
@@ -55,6 +55,7 @@ pub mod after;
 pub mod aws;
 pub mod config;
 pub(crate) mod deadline;
+pub mod functions;
 pub mod gateway;
 pub mod http;
 pub(crate) mod id;

@@ -2,15 +2,22 @@
 //!
 //! - `cargo run --release -p bench`: a start and an invocation, beside an empty function; with `-- beside BINARY HANDLER`
 //!   beside another artifact, too
-//! - `cargo run --release -p bench -- scale [N…]`: keeping the tokens of N authorizers fresh, by default of
-//!   1,000, 10,000 and 100,000
+//! - `-- far`: every function that somebody waits for, with TLS and distances
+//! - `-- load`: 200 redirects a second for a minute, on one processor
+//! - `-- scale [N…]`: keeping the tokens of N authorizers fresh, by default of 1,000, 10,000 and 100,000; a backlog, and
+//!   `reconcile`
 //!
 //! Both build the artifact and run it as a separate process behind a Runtime API. Nothing is a test: a budget
 //! that is missed is printed, and fails nothing.
 
 mod artifact;
+mod costs;
+mod distance;
+mod far;
+mod load;
 mod scale;
 mod start;
+mod work;
 
 use std::env;
 use std::error::Error;
@@ -23,7 +30,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some((name, [binary, handler])) if name == "beside" => {
             start::run(Some((binary.into(), handler.clone().leak()))).await
         }
+        Some((name, [])) if name == "far" => far::run().await,
+        Some((name, [])) if name == "load" => load::run().await,
         Some((name, sizes)) if name == "scale" => scale::run(&scale::sizes(sizes)?).await,
-        Some((name, _)) => Err(format!("{name} is no benchmark: expected scale, beside or nothing").into()),
+        Some((name, _)) => {
+            Err(format!("{name} is no benchmark: expected beside, far, load, scale or nothing").into())
+        }
     }
 }

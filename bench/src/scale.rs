@@ -1,9 +1,11 @@
-//! Keeping the tokens of N authorizers fresh: what `refresh` takes when all are due, and when none is.
+//! Keeping the tokens of N authorizers fresh: what `refresh` takes when all are due, when none is, and after an hour's outage;
+//! and what it takes `reconcile` to compare them with WeChat's list.
 //!
 //! The simulated WeChat answers at once and keeps nothing; DynamoDB is the sandbox's embedded one, which does one
 //! request at a time. Both run in this process, on the processors of the function, so the figures per second of
 //! the function's own processor time are the ones that carry over.
 
+mod compare;
 mod dynamodb;
 mod measure;
 mod records;
@@ -21,8 +23,11 @@ const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 /// What a call of WeChat takes from another continent.
 const FAR: Duration = Duration::from_millis(150);
 
-/// More than one run refreshes over such a distance.
-const DUE_WHEN_FAR: usize = 40_000;
+/// What comes due of 100,000 tokens in an hour in which nothing could be refreshed.
+const DUE_AFTER_OUTAGE: usize = 57_000;
+
+/// How many records `reconcile` compares.
+const COMPARED: usize = 100_000;
 
 /// The sizes that the command line names.
 pub(crate) fn sizes(arguments: &[String]) -> Result<Vec<usize>, Box<dyn Error>> {
@@ -47,8 +52,9 @@ pub(crate) async fn run(sizes: &[usize]) -> Result<(), Box<dyn Error>> {
         bench.idle_runs(&mut cost).await?;
         costs.push(cost);
     }
-    let mut far = Costs::of(DUE_WHEN_FAR);
-    Bench::start(&binary, DUE_WHEN_FAR, FAR).await?.run(&mut far).await?;
+    let mut far = Costs::of(DUE_AFTER_OUTAGE);
+    let mut bench = Bench::start(&binary, DUE_AFTER_OUTAGE, FAR).await?;
+    while bench.run(&mut far).await? > 0 {}
 
     report::print(&costs);
     println!();
@@ -56,5 +62,7 @@ pub(crate) async fn run(sizes: &[usize]) -> Result<(), Box<dyn Error>> {
         report::print_capacity("WeChat answers at once", &near.first_run);
     }
     report::print_capacity(&format!("WeChat answers after {} ms", FAR.as_millis()), &far.first_run);
-    Ok(())
+    report::print_backlog(&far);
+    println!();
+    compare::run(COMPARED).await
 }

@@ -122,7 +122,15 @@ impl DynamoDb {
 
     /// One request with DynamoDB's own JSON. Panics where DynamoDB refuses it.
     pub async fn call(&self, operation: &str, request: Value) -> Value {
-        self.upstream.call(operation, request).await
+        match self.ask(operation, &request).await {
+            Ok(answer) => answer,
+            Err(refusal) => panic!("DynamoDB refused {operation}: {refusal}"),
+        }
+    }
+
+    /// The same, with DynamoDB's refusal as the error.
+    pub async fn ask(&self, operation: &str, request: &Value) -> Result<Value, Value> {
+        self.upstream.ask(operation, request).await
     }
 
     /// An AWS client past the record and the faults.

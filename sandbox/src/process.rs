@@ -27,6 +27,8 @@ pub struct Artifact {
     pub variables: BTreeMap<String, String>,
     /// How long an invocation may take.
     pub timeout: Duration,
+    /// The processor that it is kept on; any if none.
+    pub processor: Option<usize>,
 }
 
 /// A running process; it ends with this value.
@@ -45,7 +47,14 @@ impl Process {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("artifact-{}-{}.log", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let log = env::temp_dir().join(name);
-        let mut command = Command::new(&artifact.binary);
+        let mut command = match artifact.processor {
+            None => Command::new(&artifact.binary),
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &processor.to_string()]).arg(&artifact.binary);
+                command
+            }
+        };
         command
             .env_clear()
             .envs(&artifact.variables)

@@ -166,6 +166,6 @@ impl Sandbox {
 
     /// The AWS configuration of one instance, with new connections.
     pub fn sdk_config(&self) -> SdkConfig {
-        net::sdk_config(&self.dynamodb.endpoint, http::wires().1)
+        net::sdk_config(&self.dynamodb.endpoint, http::wires(http::roots()).1)
     }
 }

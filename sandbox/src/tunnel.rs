@@ -2,13 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use std::future::pending;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use crate::net::Server;
 
@@ -35,12 +33,6 @@ pub struct Tunnel {
 impl Tunnel {
     /// Digs a tunnel that ends at the `origin` of a server on this machine.
     pub async fn to(origin: &str) -> io::Result<Self> {
-        Self::long(origin, Duration::ZERO).await
-    }
-
-    /// One that is as long as `round_trip` says: a request takes one of them, and a new connection two more, one for TCP and
-    /// one for TLS, which is not spoken here.
-    pub async fn long(origin: &str, round_trip: Duration) -> io::Result<Self> {
         let end = origin.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -49,7 +41,7 @@ impl Tunnel {
         let server = Server::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 opens.send_modify(|open| *open += 1);
-                tokio::spawn(carry(near, end.clone(), round_trip, leaves.subscribe(), opens.clone()));
+                tokio::spawn(carry(near, end.clone(), leaves.subscribe(), opens.clone()));
             }
         });
         Ok(Self { address, leaving, open, _server: server })
@@ -70,7 +62,6 @@ impl Tunnel {
 async fn carry(
     mut near: TcpStream,
     end: String,
-    round_trip: Duration,
     mut leaving: watch::Receiver<Option<Leaving>>,
     open: watch::Sender<usize>,
 ) {
@@ -78,7 +69,7 @@ async fn carry(
         let Ok(mut far) = TcpStream::connect(end).await else { return None };
         let _ = (near.set_nodelay(true), far.set_nodelay(true));
         tokio::select! {
-            _ = pass(&mut near, &mut far, round_trip) => None,
+            _ = copy_bidirectional(&mut near, &mut far) => None,
             _ = leaving.changed() => *leaving.borrow(),
         }
     };
@@ -94,28 +85,4 @@ async fn carry(
     }
     drop(near);
     open.send_modify(|open| *open -= 1);
-}
-
-async fn pass(near: &mut TcpStream, far: &mut TcpStream, round_trip: Duration) -> io::Result<()> {
-    if round_trip.is_zero() {
-        return copy_bidirectional(near, far).await.map(|_| ());
-    }
-    sleep(round_trip * 2).await;
-    let (mut near_reader, mut near_writer) = near.split();
-    let (mut far_reader, mut far_writer) = far.split();
-    let there = async {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let length = near_reader.read(&mut buffer).await?;
-            if length == 0 {
-                return Ok(());
-            }
-            sleep(round_trip).await;
-            far_writer.write_all(&buffer[..length]).await?;
-        }
-    };
-    tokio::select! {
-        there = there => there,
-        back = copy(&mut far_reader, &mut near_writer) => back.map(|_| ()),
-    }
 }

@@ -37,6 +37,7 @@ impl Stage {
             handler,
             variables,
             timeout: template::timeout(&template::function(handler)),
+            processor: None,
         };
         Process::start(&artifact).await.expect("it starts")
     }

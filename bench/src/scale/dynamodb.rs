@@ -95,9 +95,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
     let on_records = request["TableName"] == *proxy.sandbox.dynamodb.authorizers_table;
     let on_index = request["IndexName"].is_string();
     request["ReturnConsumedCapacity"] = "INDEXES".into();
-    // A separate task, because it panics when DynamoDB refuses.
-    let asked = operation.clone();
-    let answer = tokio::spawn(async move { proxy.sandbox.dynamodb.call(&asked, request).await }).await;
+    let answer = proxy.sandbox.dynamodb.ask(&operation, &request).await;
 
     let mut tally = Tally { requests: 1.0, ..Tally::default() };
     let is_write = operation == "UpdateItem";
@@ -115,9 +113,11 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
             }
             (StatusCode::OK, answer.to_string())
         }
-        Err(_) => {
-            tally.refused = 1.0;
-            (StatusCode::INTERNAL_SERVER_ERROR, String::new())
+        Err(refusal) => {
+            let is_condition =
+                refusal["__type"].as_str().is_some_and(|name| name.contains("ConditionalCheck"));
+            tally.refused = one_if(!is_condition);
+            (StatusCode::BAD_REQUEST, refusal.to_string())
         }
     };
     if let Ok(mut total) = proxy.tally.lock() {

@@ -64,7 +64,7 @@ impl Bench {
     pub(crate) async fn start(binary: &Path, size: usize, latency: Duration) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start().await;
         let wechat = WeChat::start(latency).await?;
-        records::fill(&sandbox, size).await?;
+        records::fill_with_due(&sandbox, size).await?;
         let dynamodb = DynamoDb::start(&sandbox).await?;
         let sandbox = sandbox
             .with("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.endpoint)
@@ -74,6 +74,7 @@ impl Bench {
             handler: "refresh",
             variables: sandbox.variables().clone(),
             timeout: template::timeout("RefreshFunction"),
+            processor: None,
         };
         let mut process = Process::start(&function).await?;
         process.ready().await?;

@@ -1,4 +1,4 @@
-//! Records that are due, each like one that `callback` has written.
+//! Records, each like one that `callback` has written.
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,12 +17,45 @@ const SHARDS: u64 = 16;
 const BATCH: usize = 25;
 
 /// Puts `size` records that became due within the last hour into the table.
-pub(crate) async fn fill(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn Error>> {
-    let record = granted(sandbox).await?;
+pub(crate) async fn fill_with_due(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn Error>> {
+    let (_, record) = granted(sandbox).await?;
     let now = sandbox.clock.now().as_secs();
+    put(sandbox, size, |index| {
+        let mut record = record.clone();
+        let mut hasher = DefaultHasher::new();
+        index.hash(&mut hasher);
+        // The function's own hash is another one, as even as this.
+        record["refresh_shard"] = json!({"N": (hasher.finish() % SHARDS).to_string()});
+        record["refresh_at"] = json!({"N": (now - 1 - index as i64 % 3600).to_string()});
+        record
+    })
+    .await
+}
+
+/// Lets `size` accounts authorize at WeChat, and puts their records into the table as they should be.
+pub(crate) async fn fill_with_authorized(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn Error>> {
+    let (account, record) = granted(sandbox).await?;
+    for index in 0..size {
+        let appid = sandbox.wechat.add_account(Account { appid: appid(index), ..account.clone() });
+        sandbox.wechat.authorize(&appid, &PERMISSION_SETS);
+    }
+    put(sandbox, size, |_| record.clone()).await
+}
+
+fn appid(index: usize) -> String {
+    format!("wx{index:016x}")
+}
+
+/// Puts the record that `of` makes for each account below `size` into the table.
+async fn put(sandbox: &Sandbox, size: usize, of: impl Fn(usize) -> Value) -> Result<(), Box<dyn Error>> {
+    let request = |index: usize| {
+        let mut record = of(index);
+        record["authorizer_appid"] = json!({"S": appid(index)});
+        json!({"PutRequest": {"Item": record}})
+    };
     let indices: Vec<usize> = (0..size).collect();
     for batch in indices.chunks(BATCH) {
-        let puts: Vec<Value> = batch.iter().map(|index| due(&record, *index, now)).collect();
+        let puts: Vec<Value> = batch.iter().map(|index| request(*index)).collect();
         let request = json!({"RequestItems": {&sandbox.dynamodb.authorizers_table: puts}});
         sandbox.dynamodb.call("BatchWriteItem", request).await;
         let done = batch.last().map_or(0, |index| index + 1);
@@ -34,12 +67,13 @@ pub(crate) async fn fill(sandbox: &Sandbox, size: usize) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// Lets `callback` write one record, and takes it out again.
-async fn granted(sandbox: &Sandbox) -> Result<Value, Box<dyn Error>> {
-    let appid = sandbox.wechat.add_account(Account::official_account("Tea"));
+/// Lets `callback` write one record, and takes it out again. With its account.
+async fn granted(sandbox: &Sandbox) -> Result<(Account, Value), Box<dyn Error>> {
+    let account = Account::official_account("Tea");
+    let appid = sandbox.wechat.add_account(account.clone());
     let code = sandbox.wechat.authorize(&appid, &PERMISSION_SETS);
     let answer = sandbox.callback().get(&gateway::redirect(&code)).await;
-    if answer.status != 200 {
+    if !matches!(answer.status, 200 | 303) {
         return Err(format!("callback should grant, but says {}", answer.status).into());
     }
     let key = json!({
@@ -49,17 +83,6 @@ async fn granted(sandbox: &Sandbox) -> Result<Value, Box<dyn Error>> {
     let request = json!({"TableName": sandbox.dynamodb.authorizers_table, "Key": key});
     let record = sandbox.dynamodb.call("GetItem", request).await["Item"].take();
     sandbox.lose_record(&appid).await;
-    Ok(record)
-}
-
-/// The request that puts `record` as that of account number `index`, due.
-fn due(record: &Value, index: usize, now: i64) -> Value {
-    let mut record = record.clone();
-    let mut hasher = DefaultHasher::new();
-    index.hash(&mut hasher);
-    record["authorizer_appid"] = json!({"S": format!("wx{index:016x}")});
-    // The function's own hash is another one, as even as this.
-    record["refresh_shard"] = json!({"N": (hasher.finish() % SHARDS).to_string()});
-    record["refresh_at"] = json!({"N": (now - 1 - index as i64 % 3600).to_string()});
-    json!({"PutRequest": {"Item": record}})
+    sandbox.wechat.revoke(&appid);
+    Ok((account, record))
 }

@@ -84,6 +84,19 @@ pub(crate) fn print_capacity(name: &str, run: &FirstRun) {
     println!("    100000 authorizers need {share:.3} of it   at most {SHARE_BUDGET}: {verdict}");
 }
 
+/// Prints how long it takes to catch up with what an outage left.
+pub(crate) fn print_backlog(costs: &Costs) {
+    // One run a minute, and what comes due meanwhile.
+    let each = costs.refreshed as f64 / f64::from(costs.runs) - DUE_PER_MINUTE;
+    println!(
+        "{} due after an hour's outage of 100000 authorizers: refreshed in {} runs; with those that come due meanwhile, caught \
+         up after {:.0} minutes",
+        costs.size,
+        costs.runs,
+        (costs.size as f64 / each).ceil(),
+    );
+}
+
 impl Costs {
     fn per(&self, figure: f64) -> f64 {
         figure / self.refreshed as f64

@@ -9,6 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::Response;
 use serde_json::Value;
+use wechat_authorizer::http;
 
 use crate::message::{Reply, Request, json_or_text};
 use crate::net::{self, Connection};
@@ -27,10 +28,10 @@ impl Upstream {
     }
 
     pub(super) fn sdk_config(&self) -> SdkConfig {
-        net::sdk_config(&self.endpoint, wechat_authorizer::http::wires().1)
+        net::sdk_config(&self.endpoint, http::wires(http::roots()).1)
     }
 
-    pub(super) async fn call(&self, operation: &str, request: Value) -> Value {
+    pub(super) async fn ask(&self, operation: &str, request: &Value) -> Result<Value, Value> {
         let service = match operation {
             "DescribeStream" | "GetRecords" | "GetShardIterator" => "DynamoDBStreams",
             _ => "DynamoDB",
@@ -52,8 +53,7 @@ impl Upstream {
         );
         let reply = self.forward(headers, request.to_string().into()).await;
         let answer = json_or_text(&reply.body);
-        assert!(reply.status.is_success(), "DynamoDB refused {operation}: {answer}");
-        answer
+        if reply.status.is_success() { Ok(answer) } else { Err(answer) }
     }
 
     async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> Reply {

@@ -101,7 +101,7 @@ impl Sandbox {
 
     /// What a cold start makes: a function's `App` with new clients.
     fn cold<App>(&self, new: impl Fn(&Config, Services) -> App) -> App {
-        let (config, (wechat, aws)) = (self.config(), http::wires());
+        let (config, (wechat, aws)) = (self.config(), http::wires(http::roots()));
         let aws = net::sdk_config(&self.dynamodb.endpoint, aws);
         new(&config, Services::new(&config, &aws, wechat, self.clock.clone()))
     }
