@@ -19,12 +19,15 @@ def lead_browsers(stack):
     address = urllib.parse.urlsplit(stack.outputs["AuthorizeUrl"])
     name = stack.resources["VisitsFunction"]
     deployed = stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
-    stack.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {
+    functions = stack.client("lambda")
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {
         **deployed["Variables"],
         "PUBLIC_BASE_URL": f"{address.scheme}://{address.netloc}",
         "WECHAT_PC_BASE_URL": f"http://{stack.wechat_address}",
         "WECHAT_MOBILE_BASE_URL": f"http://{stack.wechat_address}",
     }})
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
     stack.start_wechat()
     stack.put_secret()
     stack.push_ticket()

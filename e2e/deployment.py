@@ -51,6 +51,14 @@ def deploy(stack):
            "WeChat is told a path with the digits of the stack's id, and without them there is no route")
     expect(stack.outputs["MessagesUrl"].endswith(f"{messages}$APPID$")
            and stack.api("POST", "/messages/wx1").status == 404, "and so for the messages of the accounts' users")
+    live = stack.live()
+    integrations = stack.client("apigatewayv2").get_integrations(ApiId=stack.resources["Api"])["Items"]
+    called = sorted(integration["IntegrationUri"].split(":function:")[1] for integration in integrations)
+    wanted = sorted(f"{stack.resources[f'{name}Function']}:live/invocations" for name in ("Visits", "Events", "Messages"))
+    expect(len(live) == 9 and called == wanted, "its API calls the alias live of each function, and each function has one", called)
+    outputs = [output for output in stack.outputs if output.endswith("FunctionName")]
+    expect(len(outputs) == 5 and all(stack.outputs[output].endswith(":live") for output in outputs),
+           "so do the names that services and operators are told")
     pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=STACK)
     alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     expect(len(alarms) > 40 and any(alarm["AlarmName"] == f"{STACK}-TicketAlarm" for alarm in alarms),
@@ -329,6 +337,7 @@ def keep_services_apart(stack):
            and not can_invoke(stack, credentials, "ComponentTokenFunction", {})
            and not can_invoke(stack, credentials, "ReconcileFunction", {}),
            "it can invoke token and nothing else: it cannot begin a launch, and gets no component token")
+    expect(not can_invoke(stack, credentials, "TokenFunction", token, alias=""), "it can invoke token by its alias only")
 
     credentials = user_with(stack, "login", "InvokeComponentTokenPolicyArn")
     expect(can_invoke(stack, credentials, "ComponentTokenFunction", {})
@@ -356,11 +365,11 @@ def user_with(stack, user, *policies):
     return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
 
-def can_invoke(stack, credentials, function, event):
+def can_invoke(stack, credentials, function, event, alias=":live"):
     """Whether these credentials may invoke a function. What it answers must be no error."""
     functions = boto3.client("lambda", endpoint_url=stack.endpoint, region_name="us-east-1", **credentials)
     try:
-        answer = functions.invoke(FunctionName=stack.resources[function], Payload=json.dumps(event).encode())
+        answer = functions.invoke(FunctionName=stack.resources[function] + alias, Payload=json.dumps(event).encode())
     except ClientError as error:
         if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
             return False
@@ -498,12 +507,19 @@ def revoke(stack):
 
 
 def update(stack):
-    before = dict(stack.resources)
+    before, versions = dict(stack.resources), stack.live()
     stack.just("protect")
     policy = stack.client("cloudformation").get_stack_policy(StackName=STACK).get("StackPolicyBody", "")
     expect("LogicalResourceId/AuthorizersTable" in policy, "just protect sets a stack policy that names the tables")
     stack.deploy(RequireLaunch="true", ReturnUrlPrefix="https://shop.example/wechat/")
     expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with other parameters", stack.status)
+    live = stack.live()
+    expect(all(live[name] > version for name, version in versions.items()),
+           "the alias of each function leads to a newer version", live)
+    kept = {name: stack.client("lambda").list_versions_by_function(FunctionName=stack.resources[name])["Versions"]
+            for name in live}
+    expect(all([version["Version"] for version in found] == ["$LATEST", str(live[name])] for name, found in kept.items()),
+           "and the version before is gone")
     lasting = ["AuthorizersTable", "PlatformTable", "ComponentSecret", "TablesKey", "Api", "VisitsFunction"]
     expect(all(stack.resources[name] == before[name] for name in lasting), f"it keeps {', '.join(lasting)}")
     answer = stack.api("GET", "/callback?auth_code=queryauthcode%40%40%40unknown&expires_in=3600")

@@ -168,16 +168,22 @@ class Deployment:
         return request(method, self.address, path, {"Host": host, **visitor})
 
     def invoke(self, function, event):
-        """The result of a deployed function, which must not be an error."""
+        """The result of a deployed function, which must not be an error. Everybody calls the alias."""
         if function not in self.resources:
             raise Failure(f"the stack has no {function}")
         self.invocations[function] += 1
         answer = self.client("lambda").invoke(
-            FunctionName=self.resources[function], Payload=json.dumps(event).encode())
+            FunctionName=f"{self.resources[function]}:live", Payload=json.dumps(event).encode())
         payload = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise Failure(f"{function} ended with {payload.get('errorType')}: {payload.get('errorMessage')}")
         return payload
+
+    def live(self):
+        """The functions and the version that the alias of each leads to."""
+        functions = [name for name in self.resources if name.endswith("Function")]
+        return {name: int(self.client("lambda").get_alias(
+            FunctionName=self.resources[name], Name="live")["FunctionVersion"]) for name in functions}
 
     def press(self, action, **fields):
         """A button of the sandbox's start page."""

@@ -39,8 +39,12 @@ class NoManagedPolicies:
         return {}
 
 
+def parsed(path):
+    return yaml_parse(Path(path).read_text(encoding="utf-8"))
+
+
 def transformed(path):
-    template = yaml_parse(Path(path).read_text(encoding="utf-8"))
+    template = parsed(path)
     # sam deploy uploads the code, which is not of interest here.
     template.get("Globals", {}).get("Function", {})["CodeUri"] = "s3://bucket/key"
     for resource in template["Resources"].values():
@@ -100,7 +104,7 @@ class Stack:
         ]
         self.nested = {
             name: NestedStack(self, resource)
-            for name, resource in TEMPLATE["Resources"].items()
+            for name, resource in self.template["Resources"].items()
             if "Nested" in resource and self.condition(resource.get("Condition"))
         }
         self.read()
@@ -278,6 +282,10 @@ CREATED = {"Network": "created"}
 ZONE = {"DomainName": "auth.example.com", "HostedZoneId": "Z123"}
 CERTIFICATE = {"DomainName": "auth.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
 
+def live(function):
+    """The ARN of a function's alias."""
+    return f"${{{function}.Arn}}:live"
+
 
 def every_stack():
     for network, domain, region in itertools.product(
@@ -391,10 +399,11 @@ class Permissions(unittest.TestCase):
     def test_the_schedules_start_their_functions_and_nothing_else(self):
         role = Stack().resources["SchedulesRole"]["Properties"]
         allowed = {a: s["Resource"] for s in role["Policies"][0]["PolicyDocument"]["Statement"] for a in s["Action"]}
-        started = ["${RefreshFunction.Arn}", "${ReconcileFunction.Arn}"]
-        self.assertEqual(allowed, {"lambda:InvokeFunction": started, "sqs:SendMessage": FAILED})
+        started = ["RefreshFunction", "ReconcileFunction"]
+        self.assertEqual(allowed, {"lambda:InvokeFunction": [live(name) for name in started], "sqs:SendMessage": FAILED})
         schedules = Stack().of("AWS::Scheduler::Schedule").values()
-        self.assertEqual([schedule["Target"]["Arn"] for schedule in schedules], started)
+        aliases = [f"${{{name}Aliaslive}}" for name in started]
+        self.assertEqual([schedule["Target"]["Arn"] for schedule in schedules], aliases)
         for schedule in schedules:
             self.assertEqual(schedule["Target"]["RoleArn"], "${SchedulesRole.Arn}")
             self.assertEqual(schedule["GroupName"], "${Schedules}")
@@ -449,9 +458,9 @@ class Permissions(unittest.TestCase):
                     ({"dynamodb:BatchGetItem", "dynamodb:GetItem"}, AUTHORIZERS),
                     ({"kms:Decrypt"}, "${TablesKey.Arn}"),
                 ],
-                "InvokeTokenPolicy": [(invoke, "${TokenFunction.Arn}")],
-                "InvokeComponentTokenPolicy": [(invoke, "${ComponentTokenFunction.Arn}")],
-                "InvokeLaunchPolicy": [(invoke, "${LaunchFunction.Arn}")],
+                "InvokeTokenPolicy": [(invoke, live("TokenFunction"))],
+                "InvokeComponentTokenPolicy": [(invoke, live("ComponentTokenFunction"))],
+                "InvokeLaunchPolicy": [(invoke, live("LaunchFunction"))],
             }
             self.assertEqual(given, expected)
             outputs = {stack.outputs[f"{name}Arn"] for name in expected}
@@ -620,7 +629,7 @@ class Public(unittest.TestCase):
         self.assertEqual(routes, {key: f"${{{name}Integration}}" for key, name in ROUTES.items()})
         for name, integration in stack.of("AWS::ApiGatewayV2::Integration").items():
             function = f"{name.removesuffix('Integration')}Function"
-            self.assertIn(f"functions/${{{function}.Arn}}/invocations", integration["IntegrationUri"])
+            self.assertIn(f"functions/{live(function)}/invocations", integration["IntegrationUri"])
             self.assertEqual(integration["PayloadFormatVersion"], "2.0")
 
     def test_nothing_else_is_reached_from_outside(self):
@@ -649,12 +658,20 @@ class Public(unittest.TestCase):
         self.assertEqual(
             called,
             {
-                ("${VisitsFunction}", "*/*/authorize"),
-                ("${VisitsFunction}", "*/*/callback"),
-                ("${EventsFunction}", "*/POST/events/*"),
-                ("${MessagesFunction}", "*/POST/messages/*"),
+                ("${VisitsFunctionAliaslive}", "*/*/authorize"),
+                ("${VisitsFunctionAliaslive}", "*/*/callback"),
+                ("${EventsFunctionAliaslive}", "*/POST/events/*"),
+                ("${MessagesFunctionAliaslive}", "*/POST/messages/*"),
             },
         )
+
+    def test_the_api_calls_nothing_that_it_has_no_permission_for_yet(self):
+        stack = Stack()
+        permissions = stack.of("AWS::Lambda::Permission")
+        for name in stack.of("AWS::ApiGatewayV2::Integration"):
+            alias = f"${{{name.removesuffix('Integration')}FunctionAliaslive}}"
+            needed = {name for name, permission in permissions.items() if permission["FunctionName"] == alias}
+            self.assertEqual(set(listed(stack.resources[name].get("DependsOn"))), needed, name)
 
     def test_every_route_is_throttled_and_a_flood_of_others_takes_nothing_of_the_pushes(self):
         stack = Stack()
@@ -738,6 +755,80 @@ class Public(unittest.TestCase):
 
 def strings_of(value):
     return [text for _, text in strings(value)]
+
+
+class Versions(unittest.TestCase):
+    def test_every_function_has_the_alias_and_nothing_calls_it_otherwise(self):
+        # What is about a function, and calls none: its versions, and its metrics.
+        about = {f"AWS::{name}" for name in (
+            "Lambda::Version", "Lambda::Alias", "Lambda::EventInvokeConfig", "CloudWatch::Alarm", "CloudWatch::Dashboard",
+            "CloudFormation::Stack",
+        )}
+        for stack in every_stack():
+            aliases = {alias["FunctionName"]: alias["Name"] for alias in stack.of("AWS::Lambda::Alias").values()}
+            self.assertEqual(aliases, {f"${{{name}}}": "live" for name in stack.functions()})
+            naming = [stack.outputs, *(
+                resource["Properties"] for resource in stack.resources.values()
+                if resource["Type"] not in about
+            )]
+            for text in strings_of(naming):
+                for function, after in re.findall(r"\$\{(\w+Function)(?:\.Arn)?\}(:live\b)?", text):
+                    self.assertEqual(after, ":live", text)
+            for name, config in stack.of("AWS::Lambda::EventInvokeConfig").items():
+                self.assertEqual(config["Qualifier"], "live", name)
+
+    def test_a_change_of_any_property_publishes_a_version(self):
+        functions = [r["Properties"] for r in SOURCE["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+        self.assertEqual(len(functions), len(PERMISSIONS))
+        for function in functions:
+            self.assertIs(function.get("AutoPublishAliasAllProperties"), True, function["Handler"])
+
+    def test_a_change_of_any_parameter_publishes_a_version(self):
+        # SAM sees no value of a parameter. A version with another description is another version, and for Lambda a function
+        # with another variable is another one.
+        content = TEMPLATE["Resources"]["Settings"]["Properties"]["Content"]["Fn::Sub"]
+        functions = [r["Properties"] for r in TEMPLATE["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+        self.assertEqual(set(re.findall(r"\$\{(\w+)\}", content)), parameters_of(functions))
+        number = "${Settings.VersionNumber}"
+        stack = Stack()
+        for function in stack.functions().values():
+            self.assertEqual(function["Environment"]["Variables"].get("SETTINGS_VERSION"), number)
+        for name, version in stack.of("AWS::Lambda::Version").items():
+            self.assertEqual(version.get("Description"), f"Settings {number}", name)
+
+    def test_no_version_outlives_the_next_one(self):
+        for name, resource in Stack().resources.items():
+            if resource["Type"] == "AWS::Lambda::Version":
+                self.assertEqual(resource.get("DeletionPolicy"), "Delete", name)
+
+def parameters_of(value):
+    """The parameters that a value of the template depends on, also through conditions and the network."""
+    found, seen = set(), set()
+
+    def look(value):
+        if isinstance(value, list):
+            for element in value:
+                look(element)
+        if not isinstance(value, dict):
+            return
+        for key, argument in value.items():
+            names = [argument] if key in ("Ref", "Condition") else []
+            if key == "Fn::If":
+                names = [argument[0]]
+            if key == "Fn::Sub":
+                names = re.findall(r"\$\{(\w+)", argument if isinstance(argument, str) else argument[0])
+            if key == "Fn::GetAtt" and argument[0] in nested(TEMPLATE):
+                look(TEMPLATE["Resources"][argument[0]]["Properties"])
+            for name in names:
+                if isinstance(name, str) and name in TEMPLATE["Parameters"]:
+                    found.add(name)
+                elif isinstance(name, str) and name in TEMPLATE["Conditions"] and name not in seen:
+                    seen.add(name)
+                    look(TEMPLATE["Conditions"][name])
+            look(argument)
+
+    look(value)
+    return found
 
 
 class Network(unittest.TestCase):
@@ -1225,6 +1316,7 @@ class Form(unittest.TestCase):
     def test_names_fit_for_stack_names_up_to_54_characters(self):
         longest = {
             "AWS::Scheduler::ScheduleGroup": ("Name", 64),
+            "AWS::AppConfig::Application": ("Name", 64),
             "AWS::Scheduler::Schedule": ("Name", 64),
             "AWS::Pipes::Pipe": ("Name", 64),
             "AWS::Events::EventBus": ("Name", 256),
@@ -1398,11 +1490,13 @@ def decisions(stack):
     for policy, function in (("InvokeTokenPolicy", "TokenFunction"), ("InvokeLaunchPolicy", "LaunchFunction")):
         documents = with_arns(stack, [stack.resources[policy]["Properties"]["PolicyDocument"]])
         for other in stack.functions():
-            yield decision(documents, "lambda:InvokeFunction", f"${{{other}.Arn}}", other == function)
+            yield decision(documents, "lambda:InvokeFunction", live(other), other == function)
+            yield decision(documents, "lambda:InvokeFunction", f"${{{other}.Arn}}", False)
     starts = policies("SchedulesRole")
     for function in stack.functions():
         started = function in ("RefreshFunction", "ReconcileFunction")
-        yield decision(starts, "lambda:InvokeFunction", f"${{{function}.Arn}}", started)
+        yield decision(starts, "lambda:InvokeFunction", live(function), started)
+        yield decision(starts, "lambda:InvokeFunction", f"${{{function}.Arn}}", False)
     yield decision(starts, "sqs:SendMessage", FAILED, True)
     pipe = policies("ChangesPipeRole")
     for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
@@ -1467,6 +1561,11 @@ def broken(path, value):
     return change
 
 
+def in_source(change):
+    """The same of the template before SAM's transformation."""
+    return lambda _template: change(SOURCE)
+
+
 def owns(template, path):
     return path[0] in template and len(path) > 1 and path[1] in template[path[0]]
 
@@ -1493,6 +1592,18 @@ def dashboard(old, new):
     return change
 
 
+def of_a_version(function, *path_and_value):
+    """A version's logical name ends with a digest."""
+    *path, value = path_and_value
+
+    def change(template):
+        (name,) = [name for name in template["Resources"] if name.startswith(f"{function}Version")]
+        broken(("Resources", name, *path), value)(template)
+
+    return change
+
+
+UNQUALIFIED = {"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${VisitsFunction.Arn}/invocations"}
 WILDCARD = {"Effect": "Allow", "Action": ["dynamodb:*"], "Resource": "${AuthorizersTable.Arn}", "Sid": "X"}
 URL = {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
 INGRESS = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}]
@@ -1595,6 +1706,38 @@ MUTATIONS = [
         broken(resource("AlarmTopicPolicy", "PolicyDocument", "Statement", 0, "Principal"), "*"),
     ),
     ("only_the_api_s_own_routes", broken(resource("CallbackPermission", "Principal"), "*")),
+    ("the_api_calls_nothing", broken(("Resources", "VisitsIntegration", "DependsOn"), ["CallbackPermission"])),
+    ("every_function_has_the_alias", broken(resource("VisitsIntegration", "IntegrationUri"), UNQUALIFIED)),
+    ("every_function_has_the_alias", broken(resource("EventsPermission", "FunctionName"), {"Ref": "EventsFunction"})),
+    (
+        "every_function_has_the_alias",
+        broken(
+            resource("InvokeTokenPolicy", "PolicyDocument", "Statement", 0, "Resource"),
+            {"Fn::GetAtt": ["TokenFunction", "Arn"]},
+        ),
+    ),
+    (
+        "every_function_has_the_alias",
+        broken(resource("RefreshFunctionEveryMinute", "Target", "Arn"), {"Fn::GetAtt": ["RefreshFunction", "Arn"]}),
+    ),
+    ("every_function_has_the_alias", broken(("Outputs", "TokenFunctionName", "Value"), {"Ref": "TokenFunction"})),
+    ("every_function_has_the_alias", broken(resource("RefreshFunctionEventInvokeConfig", "Qualifier"), "$LATEST")),
+    ("every_function_has_the_alias", broken(("Resources", "DoctorFunctionAliaslive"), NOTHING)),
+    (
+        "a_change_of_any_property",
+        in_source(broken(resource("TokenFunction", "AutoPublishAliasAllProperties"), NOTHING)),
+    ),
+    (
+        "a_change_of_any_parameter",
+        broken(resource("TokenFunction", "Environment", "Variables", "ALARM_EMAIL"), {"Ref": "AlarmEmail"}),
+    ),
+    ("a_change_of_any_parameter", broken(resource("Settings", "Content"), {"Fn::Sub": "${ComponentAppid}"})),
+    (
+        "a_change_of_any_parameter",
+        broken(resource("TokenFunction", "Environment", "Variables", "SETTINGS_VERSION"), NOTHING),
+    ),
+    ("a_change_of_any_parameter", of_a_version("TokenFunction", "Properties", "Description", "1")),
+    ("no_version_outlives", of_a_version("TokenFunction", "DeletionPolicy", "Retain")),
     ("every_route_is_throttled", broken(resource("ApiStage", "RouteSettings", "GET /callback"), NOTHING)),
     ("every_route_is_throttled", broken(("Resources", "ApiStage", "DependsOn"), [])),
     ("every_role_carries_the_boundary", broken(resource("TokenFunctionRole", "PermissionsBoundary"), NOTHING)),
@@ -1695,25 +1838,25 @@ MUTATIONS = [
         broken(("Resources", "TokenFunction", "Metadata", "BuildProperties", "Binary"), "x"),
     ),
 ]
-CHECKS = (Permissions, Boundary, State, Public, Network, Domain, Partition, Watching, Form)
+CHECKS = (Permissions, Boundary, State, Public, Versions, Network, Domain, Partition, Watching, Form)
 
 
 class EachCheckCanFail(unittest.TestCase):
     def test_a_template_that_is_broken_in_one_place_is_noticed(self):
-        global TEMPLATE
+        global TEMPLATE, SOURCE
         tests = {
             test.id().rsplit(".test_", 1)[1]: test
             for check in CHECKS
             for test in unittest.defaultTestLoader.loadTestsFromTestCase(check)
         }
-        sound, seen = TEMPLATE, set()
+        sound, seen = (TEMPLATE, SOURCE), set()
         for prefix, mutate in MUTATIONS:
             (name,) = [name for name in tests if name.startswith(prefix)]
-            TEMPLATE = copy.deepcopy(sound)
+            TEMPLATE, SOURCE = copy.deepcopy(sound)
             mutate(TEMPLATE)
             result = unittest.TestResult()
             tests[name].run(result)
-            TEMPLATE = sound
+            TEMPLATE, SOURCE = sound
             with self.subTest(name):
                 self.assertFalse(result.errors, "the check broke instead of failing")
                 self.assertTrue(result.failures, "nobody noticed")
@@ -1725,7 +1868,8 @@ if __name__ == "__main__":
     program, *arguments = sys.argv
     task, directory = (arguments[0], Path(arguments[1])) if arguments[:1] in (["--write"], ["--forms"]) else ("", None)
     arguments = arguments[2:] if directory else arguments
-    TEMPLATE = transformed(arguments[0] if arguments else ROOT / "template.yaml")
+    file = arguments[0] if arguments else ROOT / "template.yaml"
+    SOURCE, TEMPLATE = parsed(file), transformed(file)
     if task == "--write":
         write_templates(directory)
     elif task == "--forms":
