@@ -6,7 +6,8 @@ deleted.
 The emulator is ministack, which runs each function as a process of this machine, with the policies of its role. Where
 it differs from AWS, a comment that begins with "On AWS" says so. Besides those places it encrypts nothing, so that no
 permission on the key is needed, has no certificate, throttles nothing, and delivers neither failed runs to the queue
-nor changes to the bus.
+nor changes to the bus. It has no CodeDeploy, and SAM's transformation gets no parameters there: what TrafficShift does is
+not shown.
 """
 
 import hashlib

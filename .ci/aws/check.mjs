@@ -102,6 +102,7 @@ const secret = at('secretsmanager', 'secret:ComponentSecret-1A2B3C-abcdef');
 const key = at('kms', 'key/11111111-2222-3333-4444-555555555555');
 const through = (service) => ({ 'kms:ViaService': `${service}.us-east-1.amazonaws.com` });
 const lambda = (name, alias = '') => at('lambda', `function:${name}-1A2B3C${alias && `:${alias}`}`);
+const group = (application) => at('codedeploy', `deploymentgroup:${application}-1A2B3C/TokenFunctionDeploymentGroup-1A2B3C`);
 const OPERATIONS = [
   // Action, resource, context, whether a deployer may, whether an operator may.
   ['iam:CreateRole', role, within, true, false],
@@ -113,6 +114,7 @@ const OPERATIONS = [
   ['iam:PutRolePolicy', iam('role/pipeline-of-wechat-authorizer-production'), within, false, false],
   ['iam:CreatePolicyVersion', iam('policy/boundary-of-wechat-authorizer'), {}, false, false],
   ['iam:PassRole', role, { 'iam:PassedToService': 'lambda.amazonaws.com' }, true, false],
+  ['iam:PassRole', role, { 'iam:PassedToService': 'codedeploy.amazonaws.com' }, true, false],
   ['iam:PassRole', role, { 'iam:PassedToService': 'cloudformation.amazonaws.com' }, false, false],
   ['cloudformation:CreateChangeSet', at('cloudformation', 'stack/wechat-authorizer/1'), {}, true, false],
   ['cloudformation:UpdateStack', at('cloudformation', 'stack/another/1'), {}, false, false],
@@ -126,6 +128,8 @@ const OPERATIONS = [
   ['lambda:InvokeFunction', lambda('wechat-authorizer-DoctorFunction'), {}, false, false],
   ['lambda:InvokeFunction', lambda('wechat-authorizer-ReconcileFunction', 'live'), {}, false, true],
   ['lambda:InvokeFunction', lambda('wechat-authorizer-ComponentTokenFunction', 'live'), {}, false, false],
+  ['codedeploy:CreateDeployment', group('wechat-authorizer-ServerlessDeploymentApplication'), {}, true, false],
+  ['codedeploy:CreateDeployment', group('another'), {}, false, false],
   ['dynamodb:Scan', table, {}, false, true],
   ['dynamodb:CreateTable', table, {}, true, false],
   ['secretsmanager:CreateSecret', secret, {}, true, false],
