@@ -4,8 +4,8 @@
 //!   beside another artifact, too
 //! - `-- far`: every function that somebody waits for, with TLS and distances
 //! - `-- load`: 200 redirects a second for a minute, on one processor
-//! - `-- scale [N…]`: keeping the tokens of N authorizers fresh, by default of 1,000, 10,000 and 100,000; a backlog, and
-//!   `reconcile`
+//! - `-- scale [N…]`: keeping the tokens of N authorizers fresh, by default of 1,000, 10,000 and 100,000; and a backlog
+//! - `-- reconcile [N]`: comparing N records with WeChat's list, by default 100,000
 //!
 //! Both build the artifact and run it as a separate process behind a Runtime API. Nothing is a test: a budget
 //! that is missed is printed, and fails nothing.
@@ -15,6 +15,7 @@ mod costs;
 mod distance;
 mod far;
 mod load;
+mod reconcile;
 mod scale;
 mod start;
 mod work;
@@ -32,9 +33,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         Some((name, [])) if name == "far" => far::run().await,
         Some((name, [])) if name == "load" => load::run().await,
+        Some((name, [])) if name == "reconcile" => reconcile::run(reconcile::RECORDS).await,
+        Some((name, [size])) if name == "reconcile" => reconcile::run(size.parse()?).await,
         Some((name, sizes)) if name == "scale" => scale::run(&scale::sizes(sizes)?).await,
         Some((name, _)) => {
-            Err(format!("{name} is no benchmark: expected beside, far, load, scale or nothing").into())
+            Err(format!("{name} is no benchmark: expected beside, far, load, reconcile, scale or nothing")
+                .into())
         }
     }
 }

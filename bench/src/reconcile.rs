@@ -6,9 +6,12 @@ use std::time::Duration;
 use sandbox::process::Process;
 use serde_json::json;
 
-use super::records;
 use crate::artifact::build;
 use crate::far::Far;
+use crate::scale::records;
+
+/// How many records are compared, if the command line does not say.
+pub(crate) const RECORDS: usize = 100_000;
 
 /// Measures and prints.
 pub(crate) async fn run(size: usize) -> Result<(), Box<dyn Error>> {
