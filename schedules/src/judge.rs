@@ -71,9 +71,8 @@ pub fn pushed_revocation(world: &World, merchant: u8, at: i64) {
 
 /// `token` gave a token to a service.
 pub fn token(world: &World, merchant: u8, token: &str) {
-    // Which account's token a lost answer had is not known before the sweep. A token that WeChat refuses to refresh may be
-    // the only one there is.
-    if product::pending_claims(&world.tables) > 0 || world.record(merchant).is_failing {
+    // A token that WeChat refuses to refresh may be the only one there is.
+    if world.record(merchant).is_failing {
         return;
     }
     let mut notes = world.notes.borrow_mut();
@@ -90,7 +89,9 @@ pub fn token(world: &World, merchant: u8, token: &str) {
     let mut revocations = notes.revocations.values();
     let untold = revocations.any(|revocation| revocation.merchant == merchant && !revocation.taken);
     let stands = wechat.refresh_token(world.appid(merchant)).is_some() && !untold;
-    if stands && !notes.ended_tokens.contains(token) && !wechat.accepts(token) {
+    // Which account's token a lost answer had is not known before the sweep.
+    let is_known = product::pending_claims(&world.tables) == 0;
+    if stands && is_known && !notes.ended_tokens.contains(token) && !wechat.accepts(token) {
         notes.broke("token hands out an access token that WeChat refuses");
     }
 }
