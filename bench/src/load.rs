@@ -29,14 +29,16 @@ const FOR_EMPTY: Duration = Duration::from_secs(15);
 const PATIENCE: f64 = 1000.0;
 
 /// The outcome of one load.
+#[derive(Default)]
 struct Outcome {
     /// Every answer, cold ones from the start of their process on.
     answers: Vec<Duration>,
     failed: usize,
     /// How many processes there were in the end.
     instances: usize,
-    /// The processor time of all of them, with their starts, and of this one.
+    /// The processor time of all of them, with their starts.
     processor: Duration,
+    /// That of this process, in which the servers of all platforms are.
     servers: Duration,
     time: Duration,
 }
@@ -109,9 +111,9 @@ async fn load(far: &Far, binary: &Path, work: Work, time: Duration) -> Result<Ou
     while let Some(done) = busy.join_next().await {
         took(done?, &mut idle);
     }
-    let (time, servers) = (began.elapsed(), Duration::ZERO);
+    let time = began.elapsed();
     let processor = idle.iter().map(Process::processor_time).sum::<std::io::Result<Duration>>()?;
-    Ok(Outcome { answers, failed, instances: idle.len(), processor, servers, time })
+    Ok(Outcome { answers, failed, instances: idle.len(), processor, time, ..Outcome::default() })
 }
 
 /// One redirect, and what its process does after the answer.
