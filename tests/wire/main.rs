@@ -17,6 +17,7 @@ mod pending;
 mod race;
 mod reconcile;
 mod refresh;
+mod revocation;
 mod scene;
 mod schema;
 mod secret;
