@@ -1,6 +1,7 @@
 //! The table of the functions, and what each is made of: configuration, clients, handler.
 
 use std::env;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use lambda_http::Error;
@@ -52,45 +53,47 @@ async fn answer(config: &Config, roots: RootCertStore) -> Result<(), Error> {
     let metrics = Metrics::of(config.component_appid.as_str());
     let handler = env::var("_HANDLER").unwrap_or_default();
     if CALL_WECHAT.contains(&handler.as_str()) {
-        services.get_ready().await;
+        Box::pin(services.get_ready()).await;
     }
-    match handler.as_str() {
-        "component_token" => {
+    // Boxed, so that a start makes room on the stack for one function and not for nine.
+    let answering: Pin<Box<dyn Future<Output = Result<(), Error>> + '_>> = match handler.as_str() {
+        "component_token" => Box::pin(async move {
             let app = component_token::App::new(config, services);
             run_json(metrics, |event| component_token::handle(&app, event)).await
-        }
-        "doctor" => {
+        }),
+        "doctor" => Box::pin(async move {
             let app = doctor::App::new(config, services);
             run_json(metrics, |event| doctor::handle(&app, event)).await
-        }
-        "events" => {
+        }),
+        "events" => Box::pin(async move {
             let app = events::App::new(config, services);
             run_http(metrics, |request| events::handle(&app, request)).await
-        }
-        "launch" => {
+        }),
+        "launch" => Box::pin(async move {
             let app = launch::App::new(config, services);
             run_json(metrics, |event| launch::handle(&app, event)).await
-        }
-        "messages" => {
+        }),
+        "messages" => Box::pin(async move {
             let app = messages::App::new(config, services);
             run_http(metrics, |request| messages::handle(&app, request)).await
-        }
-        "reconcile" => {
+        }),
+        "reconcile" => Box::pin(async move {
             let app = reconcile::App::new(config, services);
             run_json(metrics, |event| reconcile::handle(&app, event)).await
-        }
-        "refresh" => {
+        }),
+        "refresh" => Box::pin(async move {
             let app = refresh::App::new(config, services);
             run_json(metrics, |event| refresh::handle(&app, event)).await
-        }
-        "token" => {
+        }),
+        "token" => Box::pin(async move {
             let app = token::App::new(config, services);
             run_json(metrics, |event| token::handle(&app, event)).await
-        }
-        "visits" => {
+        }),
+        "visits" => Box::pin(async move {
             let app = visits::App::new(config, services);
             run_http(metrics, |request| visits::handle(&app, request)).await
-        }
-        _ => Err(NO_FUNCTION.into()),
-    }
+        }),
+        _ => return Err(NO_FUNCTION.into()),
+    };
+    answering.await
 }

@@ -153,6 +153,8 @@ fn builder_with(tls: rustls::ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
+        // No variable of the environment decides where the tokens go.
+        .no_proxy()
         .dns_resolver(Arc::new(Ipv4))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)

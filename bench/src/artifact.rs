@@ -2,6 +2,8 @@
 
 use std::env;
 use std::error::Error;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,5 +21,12 @@ pub(crate) fn build(package: &str) -> Result<PathBuf, Box<dyn Error>> {
     if !status.success() {
         return Err(format!("{package} does not build").into());
     }
-    Ok(target.join("release").join(package))
+    // How a file was written decides how its pages lie in memory, and that is a tenth of a start. A deployment unpacks its file
+    // from beginning to end; a linker does not write like that.
+    let unpacked = target.join("bench");
+    fs::create_dir_all(&unpacked)?;
+    let unpacked = unpacked.join(package);
+    fs::write(&unpacked, fs::read(target.join("release").join(package))?)?;
+    fs::set_permissions(&unpacked, Permissions::from_mode(0o755))?;
+    Ok(unpacked)
 }

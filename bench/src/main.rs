@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match arguments.split_first() {
         None => start::run(None).await,
         Some((name, [binary, handler])) if name == "beside" => {
-            start::run(Some((binary.into(), handler.clone().leak()))).await
+            start::run(Some((binary.into(), handler.clone()))).await
         }
         Some((name, [])) if name == "far" => far::run().await,
         Some((name, [])) if name == "load" => load::run().await,

@@ -1,8 +1,8 @@
 //! The artifact beside an empty function with the same profile, and beside any other artifact: all behind a Runtime API, by
 //! turns. The figures of one machine at one time mean little, so the ratios to the empty function are what counts.
 //!
-//! The artifact runs as `visits`: each invocation exchanges a fresh code at the sandbox's WeChat and stores the grant in the
-//! sandbox's DynamoDB, which are both on this machine and speak no TLS.
+//! The artifact runs as `messages`, whose start asks nobody for anything, and as `visits`, whose start reads the component token
+//! and each invocation of which exchanges a fresh code. The sandbox's WeChat and DynamoDB are on this machine and speak no TLS.
 
 mod report;
 
@@ -27,34 +27,38 @@ const INVOCATIONS: usize = 300;
 struct Candidate {
     name: &'static str,
     artifact: Artifact,
+    work: Work,
     /// Bytes.
     size: u64,
     costs: Costs,
 }
 
 /// Measures and prints. `other` is an artifact that is measured beside this one, and its handler.
-pub(crate) async fn run(other: Option<(PathBuf, &'static str)>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(other: Option<(PathBuf, String)>) -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await.with("PUBLIC_BASE_URL", "https://platform.example.com");
-    let candidate = |name, binary: PathBuf, handler, variables: &BTreeMap<String, String>| {
+    let candidate = |name, binary: PathBuf, work: Work, variables: &BTreeMap<String, String>| {
         let size = fs::metadata(&binary)?.len();
+        let (handler, variables) = (work.handler(), variables.clone());
         let timeout = template::timeout("VisitsFunction");
-        let artifact = Artifact { binary, handler, variables: variables.clone(), timeout, processor: None };
-        Ok::<_, std::io::Error>(Candidate { name, artifact, size, costs: Costs::default() })
+        let artifact = Artifact { binary, handler, variables, timeout, processor: None };
+        Ok::<_, std::io::Error>(Candidate { name, artifact, work, size, costs: Costs::default() })
     };
+    let binary = build("wechat-authorizer")?;
     let mut all = vec![
-        candidate("empty", build("empty-function")?, "visits", &BTreeMap::default())?,
-        candidate("visits", build("wechat-authorizer")?, "visits", sandbox.variables())?,
+        candidate("empty", build("empty-function")?, Work::Nothing, &BTreeMap::default())?,
+        candidate("messages", binary.clone(), Work::Message, sandbox.variables())?,
+        candidate("visits", binary, Work::Redirect, sandbox.variables())?,
     ];
     if let Some((binary, handler)) = other {
-        all.push(candidate("other", binary, handler, sandbox.variables())?);
+        all.push(candidate("other", binary, Work::of(&handler)?, sandbox.variables())?);
     }
 
     // The first one mints the component token, which thousands of starts then find in the table.
-    Costs::default().start(&sandbox, &all[1].artifact, Work::Redirect).await?;
+    Costs::default().start(&sandbox, &all[2].artifact, Work::Redirect).await?;
     for count in 1..=STARTS {
         eprint!("\rstarts: {count}/{STARTS}");
-        for Candidate { name, artifact, costs, .. } in &mut all {
-            costs.start(&sandbox, artifact, work(name)).await?;
+        for Candidate { artifact, work, costs, .. } in &mut all {
+            costs.start(&sandbox, artifact, *work).await?;
         }
     }
     eprintln!();
@@ -66,8 +70,8 @@ pub(crate) async fn run(other: Option<(PathBuf, &'static str)>) -> Result<(), Bo
         if count % 50 == 0 {
             eprint!("\rinvocations: {count}/{INVOCATIONS}");
         }
-        for (Candidate { name, costs, .. }, process) in all.iter_mut().zip(&mut processes) {
-            costs.invoke(&sandbox, process, work(name)).await?;
+        for (Candidate { work, costs, .. }, process) in all.iter_mut().zip(&mut processes) {
+            costs.invoke(&sandbox, process, *work).await?;
         }
     }
     eprintln!();
@@ -76,9 +80,4 @@ pub(crate) async fn run(other: Option<(PathBuf, &'static str)>) -> Result<(), Bo
     }
     report::print(&all);
     Ok(())
-}
-
-/// The empty function answers everything, and does nothing.
-fn work(name: &str) -> Work {
-    if name == "empty" { Work::Nothing } else { Work::Redirect }
 }

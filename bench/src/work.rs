@@ -40,6 +40,12 @@ impl Work {
         ("component_token", Self::ComponentToken),
     ];
 
+    /// What the function of that name is asked to do.
+    pub(crate) fn of(handler: &str) -> Result<Self, Box<dyn Error>> {
+        let work = Self::ALL.map(|(_, work)| work).into_iter().find(|work| work.handler() == handler);
+        work.ok_or_else(|| format!("nobody waits for {handler}: nothing is measured of it").into())
+    }
+
     /// `_HANDLER`.
     pub(crate) fn handler(self) -> &'static str {
         match self {
