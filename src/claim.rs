@@ -54,6 +54,26 @@ pub(crate) struct Claim {
     pub code: CodeState,
     /// How often the sweep has taken it up; 0 for a visit and a push.
     pub sweeps: u32,
+    /// The newest of the pushes whose knowledge this is. A push that comes while the claim is held changes the one in the
+    /// table, so that the holder notices.
+    pub heard: Option<String>,
+}
+
+/// What a push has told of a claim that somebody else holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// The launch that it belongs to now.
+    pub binding: Option<Binding>,
+    /// The new value of [`Claim::heard`].
+    pub heard: Option<String>,
+}
+
+impl Claim {
+    /// Adopts what a push has told meanwhile.
+    pub(crate) fn adopt(&mut self, told: Told) {
+        self.binding = told.binding;
+        self.heard = told.heard;
+    }
 }
 
 /// What an event that brings a code finds of its claim.

@@ -104,10 +104,10 @@ impl Exchange {
             Err(error) => return Outcome::Unclaimed(error),
         };
         match state {
-            ClaimState::Held(claim) => {
+            ClaimState::Held(mut claim) => {
                 match self.exchange(authorization.code, &claim, token, writing).await {
                     Answered::Granted(granted) => {
-                        let (outcome, unprofiled) = self.store_grant(&claim, *granted, writing).await;
+                        let (outcome, unprofiled) = self.store_grant(&mut claim, *granted, writing).await;
                         if let Some(unprofiled) = unprofiled {
                             self.leave_profile(unprofiled);
                         }
@@ -157,11 +157,21 @@ impl Exchange {
                 self.services.store.claim(authorization, &lease, now),
                 self.services.component.peek()
             );
-            let state = state?;
-            match &state {
-                ClaimState::Running | ClaimState::Spent if authorization.authorizer_appid.is_some() => {
-                    // A push. Nobody waits for its outcome, so it only adds what it knows.
-                    self.services.store.annotate_claim(authorization, now).await?;
+            let mut state = state?;
+            let is_push = authorization.authorizer_appid.is_some();
+            match &mut state {
+                ClaimState::Running | ClaimState::Spent if is_push => {
+                    // Nobody waits for the outcome of a push, so it only adds what it knows.
+                    if self.services.store.annotate_claim(authorization, now).await?.is_some() {
+                        return Ok((state, token));
+                    }
+                    // The holder has just closed it, and the push may open it again.
+                    continue;
+                }
+                ClaimState::Held(claim) if is_push && names_another(authorization.binding, claim) => {
+                    if let Some(told) = self.services.store.annotate_claim(authorization, now).await? {
+                        claim.adopt(told);
+                    }
                     return Ok((state, token));
                 }
                 ClaimState::Running => {}
@@ -232,8 +242,10 @@ impl Exchange {
         if next == Next::Pending(CodeState::Spent) {
             return Answered::Spent;
         }
-        self.follow(&claim, next).await;
-        Answered::Over(outcome)
+        match self.follow(&claim, next).await {
+            true => Answered::Over(outcome),
+            false => Answered::Over(Outcome::Pending),
+        }
     }
 
     /// What is in the table for an account whose code was exchanged before, and whether this event may see it.
@@ -272,6 +284,11 @@ impl Exchange {
         let bound = self.services.store.bind(&binding, &done.authorizer_appid, done.event_time, now).await?;
         Ok(if bound { Shown::Launch } else { Shown::Elsewhere })
     }
+}
+
+/// Whether an event names another launch than the one that an earlier event named.
+fn names_another(named: Option<&Binding>, claim: &Claim) -> bool {
+    named.is_some_and(|named| claim.binding.as_ref().is_some_and(|known| known.launch != named.launch))
 }
 
 /// Says to the operator why WeChat did not exchange a code, and what becomes of it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 use tokio::time::sleep;
 
+use crate::claim::Told;
 use crate::component::{Cause, Component};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -153,6 +154,7 @@ impl Services {
                     let (bound, authorized_at) = (write.binding.is_some(), write.event_time);
                     return Ok(Landed::Written { bound, authorized_at });
                 }
+                Stored::Heard(told) => return Ok(Landed::Heard(told)),
                 Stored::LaunchTaken => {
                     tracing::warn!(authorizer.appid = %appid, "another account ended this launch: stored without it");
                     write.binding = None;
@@ -188,6 +190,8 @@ pub(crate) enum Landed {
         /// The time that the record has of the grant: later than the event's where WeChat gave it after a revocation.
         authorized_at: Timestamp,
     },
+    /// A push has named another launch meanwhile: nothing is written.
+    Heard(Told),
     /// A newer event is stored. The record.
     Newer(Box<Record>),
     /// A revocation is stored that cannot be told from a later or an earlier one: WeChat must be asked. The record.

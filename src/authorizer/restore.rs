@@ -84,11 +84,14 @@ impl Authorizers {
             binding: None,
             asked_at,
             code: None,
+            heard: None,
         };
         // Over a tombstone that was read before the question: the list and the account's info agree, whatever its time is.
         let authorized_at = match deadline.limit(self.services.put_grant(&write, record, deadline)).await {
             None | Some(Err(_)) => return Ok(Compared::Failed),
-            Some(Ok(Landed::Newer(_) | Landed::Doubtful(_))) => return Ok(Compared::Unchanged),
+            Some(Ok(Landed::Newer(_) | Landed::Doubtful(_) | Landed::Heard(_))) => {
+                return Ok(Compared::Unchanged);
+            }
             Some(Ok(Landed::Written { authorized_at, .. })) => authorized_at,
         };
         let now = self.services.clock.now();

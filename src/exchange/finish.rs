@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::wechat::{Appid, AuthorizationCode, Errcode};
 
 /// How long a code lives. The redirect says an hour; older pages of WeChat say ten minutes.
-const CODE_LIFE: Duration = Duration::from_hours(1);
+pub(super) const CODE_LIFE: Duration = Duration::from_hours(1);
 
 /// For how long a push is waited for that names the account of a spent code.
 const WAITED_FOR: Duration = Duration::from_mins(10);
@@ -41,7 +41,7 @@ impl Exchange {
         };
         if claim.code != CodeState::Spent {
             if now < claim.event_time + CODE_LIFE {
-                if let Some(finished) = self.exchange_again(&claim, &code, writing).await {
+                if let Some(finished) = self.exchange_again(&mut claim, &code, writing).await {
                     return Ok(finished);
                 }
                 claim.code = CodeState::Spent;
@@ -50,7 +50,7 @@ impl Exchange {
             }
         }
         match claim.authorizer_appid.clone() {
-            Some(appid) => Ok(self.recover(&claim, &appid, writing).await),
+            Some(appid) => Ok(self.recover(&mut claim, &appid, writing).await),
             // It expired without having been sent, or nobody vouches for it.
             None if claim.code != CodeState::Spent => {
                 self.fail(&claim, Errcode::CODE_SPENT).await;
@@ -80,7 +80,7 @@ impl Exchange {
     /// Sends the code once more. None if it is spent.
     async fn exchange_again(
         &self,
-        claim: &Claim,
+        claim: &mut Claim,
         code: &AuthorizationCode,
         writing: Deadline,
     ) -> Option<Finished> {
@@ -105,19 +105,32 @@ impl Exchange {
         })
     }
 
-    /// Writes what a transition says.
-    pub(super) async fn follow(&self, claim: &Claim, next: Next) {
+    /// Writes what a transition says. False if a push has told more of the code meanwhile, so that it stays pending.
+    pub(super) async fn follow(&self, claim: &Claim, next: Next) -> bool {
         match next {
             Next::Failed(errcode) => self.fail(claim, errcode).await,
-            Next::Pending(code) => self.release(claim, code).await,
+            Next::Pending(code) => {
+                self.release(claim, code).await;
+                true
+            }
         }
     }
 
-    /// Records that the code can never be exchanged.
-    pub(super) async fn fail(&self, claim: &Claim, errcode: Errcode) {
-        if let Err(error) = self.services.store.fail_claim(claim, errcode).await {
-            tracing::warn!("{error}");
-        }
+    /// Records that the code can never be exchanged. False if a push has told more of it meanwhile, so that it stays
+    /// pending.
+    pub(super) async fn fail(&self, claim: &Claim, errcode: Errcode) -> bool {
+        let failed = match self.services.store.fail_claim(claim, errcode).await {
+            Ok(failed) => failed,
+            Err(error) => {
+                tracing::warn!("{error}");
+                true
+            }
+        };
+        self.doubt_named(claim).await;
+        failed
+    }
+
+    async fn doubt_named(&self, claim: &Claim) {
         // A push said that the account granted something, and nobody will learn what by this code.
         let Some(appid) = &claim.authorizer_appid else { return };
         if let Err(error) = self.services.store.doubt(appid, self.services.clock.now()).await {

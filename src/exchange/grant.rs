@@ -32,7 +32,7 @@ impl Exchange {
     /// is to be asked who it is.
     pub(super) async fn store_grant(
         &self,
-        claim: &Claim,
+        claim: &mut Claim,
         granted: Granted,
         writing: Deadline,
     ) -> (Outcome, Option<Unprofiled>) {
@@ -42,7 +42,7 @@ impl Exchange {
             .put_grant(claim, &grant, Obtained::Exchanged, asked_at, writing)
             .await
         {
-            None => {
+            None | Some(Landed::Heard(_)) => {
                 tracing::error!(authorizer.appid = %appid, "the grant could not be written in time and is left pending");
                 let giving_back = self.follow(claim, claim.code.after(Event::AnswerLost, claim.evidence));
                 Deadline::after(FOR_ANSWERING / 2).limit(giving_back).await;
@@ -85,8 +85,25 @@ impl Exchange {
         if claim.binding.is_some() && newer.is_authorized() { Shown::Launch } else { Shown::Here }
     }
 
-    /// Writes the grant of a claim. None if the time was up before, or WeChat could not be asked what holds.
+    /// Writes the grant of a claim, and what pushes have told of that meanwhile. None if the time was up before, or WeChat
+    /// could not be asked what holds.
     pub(super) async fn put_grant(
+        &self,
+        claim: &mut Claim,
+        grant: &Grant,
+        obtained: Obtained,
+        asked_at: Timestamp,
+        writing: Deadline,
+    ) -> Option<Landed> {
+        loop {
+            match self.put_grant_as_known(claim, grant, obtained, asked_at, writing).await? {
+                Landed::Heard(told) => claim.adopt(told),
+                landed => return Some(landed),
+            }
+        }
+    }
+
+    async fn put_grant_as_known(
         &self,
         claim: &Claim,
         grant: &Grant,
@@ -101,6 +118,7 @@ impl Exchange {
             binding: claim.binding.as_ref(),
             asked_at,
             code: Some(&claim.digest),
+            heard: claim.heard.as_deref(),
         };
         let appid = &grant.authorizer_appid;
         let mut landed = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;
@@ -129,6 +147,7 @@ impl Exchange {
         match &landed {
             Landed::Written { .. } => metric::grant(self.door),
             Landed::Newer(record) | Landed::Doubtful(record) => self.give_way(claim, appid, record).await,
+            Landed::Heard(_) => {}
         }
         Some(landed)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::finish::CODE_LIFE;
 use super::{Exchange, FOR_WRITING, Finished};
 use crate::claim::{Claim, CodeState};
 use crate::component::Cause;
@@ -60,13 +61,18 @@ impl Exchange {
 
     /// Completes the grant of a code from what WeChat has of the account. From here on the code is not sent any more,
     /// whether or not it ever was.
-    pub(super) async fn recover(&self, claim: &Claim, appid: &Appid, writing: Deadline) -> Finished {
+    pub(super) async fn recover(&self, claim: &mut Claim, appid: &Appid, writing: Deadline) -> Finished {
         let asked_at = self.services.clock.now();
         let info = match self.services.authorizer_info(appid, writing.reserving(FOR_WRITING)).await {
             Ok(info) => info,
             Err(cause) => return self.not_recovered(claim, cause).await,
         };
         if info.refresh_token.is_none() {
+            if info.func_info.is_none() && asked_at < claim.event_time + CODE_LIFE {
+                // WeChat leaves `authorization_info` out at times, which says nothing of it.
+                self.release(claim, CodeState::Spent).await;
+                return Finished::Pending;
+            }
             return self.unexchanged(claim, appid).await;
         }
         let grant = Grant {
@@ -77,7 +83,7 @@ impl Exchange {
         };
         let authorized_at = match self.put_grant(claim, &grant, Obtained::Recovered, asked_at, writing).await
         {
-            None => return Finished::Pending,
+            None | Some(Landed::Heard(_)) => return Finished::Pending,
             Some(Landed::Newer(_) | Landed::Doubtful(_)) => return Finished::Stored(appid.clone()),
             Some(Landed::Written { authorized_at, .. }) => authorized_at,
         };

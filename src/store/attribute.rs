@@ -41,6 +41,7 @@ pub(super) const CODE_STATE: &str = "code_state";
 pub(super) const ERRCODE: &str = "errcode";
 pub(super) const EVENT_TIME: &str = "event_time";
 pub(super) const EVIDENCE: &str = "evidence";
+pub(super) const HEARD: &str = "heard";
 pub(super) const PENDING: &str = "pending";
 pub(super) const PENDING_AT: &str = "pending_at";
 pub(super) const SWEEPS: &str = "sweeps";

@@ -8,8 +8,9 @@ use super::attribute::*;
 use super::item::{Item, appid, integer, number, string, text, time, timestamp};
 use super::update::{Condition, Update};
 use super::{Key, Store, StoreError, Written};
-use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Rejection};
+use crate::claim::{Authorization, Claim, ClaimState, CodeState, Done, Rejection, Told};
 use crate::evidence::{Binding, Bound, Evidence, MadeBy, State};
+use crate::id::unique_id;
 use crate::lease::Lease;
 use crate::time::Timestamp;
 use crate::wechat::{Appid, Errcode};
@@ -18,7 +19,7 @@ use crate::wechat::{Appid, Errcode};
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// What a finished claim no longer has, besides its lease.
-const UNFINISHED: [&str; 5] = [PENDING, PENDING_AT, AUTHORIZATION_CODE, CODE_STATE, SWEEPS];
+const UNFINISHED: [&str; 6] = [PENDING, PENDING_AT, AUTHORIZATION_CODE, CODE_STATE, SWEEPS, HEARD];
 
 impl Store {
     /// Claims the code. What the event knows is stored with the claim; what is stored already stays, but for what a
@@ -44,9 +45,11 @@ impl Store {
                 Condition::Differs(EVIDENCE, string(Evidence::Push.as_str())),
             ]));
         }
+        let heard = (evidence == Evidence::Push).then(unique_id);
         let mut update = self
             .known_of(authorization)
             .set(STATUS, string("claimed"))
+            .set_some(HEARD, heard.as_ref().map(string))
             .take_lease(lease)
             .set_if_absent(CODE_STATE, string(PERHAPS_SPENT))
             .set(PENDING_AT, time(lease.until()))
@@ -68,6 +71,7 @@ impl Store {
             binding: authorization.binding.cloned(),
             code: CodeState::NotSent,
             sweeps: 0,
+            heard,
         };
         Ok(match self.write_returning("claim a code", key, update, ReturnValue::AllOld).await? {
             Written::Made(before) => ClaimState::Held(taken_over(given, &before)),
@@ -91,33 +95,37 @@ impl Store {
         }))
     }
 
-    /// Adds what a push knows of the account and the launch to a claim that somebody else holds, so that the
-    /// exchange can be finished from it if they die. The launch that the push names replaces another one.
+    /// Adds what a push knows of the account and the launch to a claim that is held, so that its holder, or whoever comes
+    /// after, goes on from it. The launch that the push names replaces another one. None if the claim is closed by now.
     pub(crate) async fn annotate_claim(
         &self,
         authorization: Authorization<'_>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let key = self.claim_key(&authorization.code.digest());
-        // What the push knows may be all that the sweep was waiting for.
-        let update = self
-            .known_of(authorization)
-            .set(PENDING_AT, time(now))
-            .when(Condition::Equals(STATUS, string("claimed")));
-        let item =
-            match self.write_returning("annotate a claim", key.clone(), update, ReturnValue::AllOld).await? {
-                Written::Made(item) => item,
-                Written::Refused(_) => return Ok(()),
+    ) -> Result<Option<Told>, StoreError> {
+        let digest = authorization.code.digest();
+        loop {
+            let Some(item) = self.item("read a claim", self.claim_key(&digest)).await? else {
+                return Ok(None);
             };
-        let known = read_binding(&item).map(|binding| binding.launch);
-        match authorization.binding {
-            Some(binding) if known.as_ref() != Some(&binding.launch) => {
-                let update = Update::default()
-                    .set(BINDING, binding_map(binding))
-                    .when(Condition::Equals(STATUS, string("claimed")));
-                self.write("annotate a claim", key, update).await.map(|_| ())
+            if text(&item, STATUS) != Some("claimed") {
+                return Ok(None);
             }
-            _ => Ok(()),
+            let known = read_binding(&item);
+            let named = authorization
+                .binding
+                .filter(|named| known.as_ref().is_none_or(|known| known.launch != named.launch));
+            let heard = unique_id();
+            // What the push knows may be all that the sweep was waiting for.
+            let update = self
+                .known_of(authorization)
+                .set(PENDING_AT, time(now))
+                .set(HEARD, string(&heard))
+                .set_some(BINDING, named.map(binding_map))
+                .when(Condition::Equals(STATUS, string("claimed")))
+                .when(unchanged(BINDING, item.get(BINDING).cloned()));
+            if self.write("annotate a claim", self.claim_key(&digest), update).await? {
+                return Ok(Some(Told { binding: named.cloned().or(known), heard: Some(heard) }));
+            }
         }
     }
 
@@ -135,20 +143,24 @@ impl Store {
             .set(EVIDENCE, string(claim.evidence.as_str()))
             .set_or_remove(CODE_STATE, code_state(code).map(string))
             .end_lease()
-            .when(Condition::holds(&claim.lease));
-        self.write("release a claim", self.claim_key(&claim.digest), update).await.map(|_| ())
+            .when(Condition::holds(&claim.lease))
+            .when(heard_nothing(claim.heard.as_deref()));
+        match self.write("release a claim", self.claim_key(&claim.digest), update).await? {
+            true => Ok(()),
+            false => self.give_back(claim, code).await,
+        }
     }
 
-    /// Records that the code can never be exchanged. A lease that is no longer ours is left alone. What is known of the
-    /// code stays: a push that vouches for it may come yet.
-    pub(crate) async fn fail_claim(&self, claim: &Claim, errcode: Errcode) -> Result<(), StoreError> {
+    /// Records that the code can never be exchanged. False if a push has told more meanwhile, or the lease is no longer
+    /// ours. What is known of the code stays: a push that vouches for it may come yet.
+    pub(crate) async fn fail_claim(&self, claim: &Claim, errcode: Errcode) -> Result<bool, StoreError> {
         let update = Update::default()
             .remove_all(&[PENDING, PENDING_AT])
             .set(EVIDENCE, string(claim.evidence.as_str()))
             .set_or_remove(CODE_STATE, code_state(claim.code).map(string))
             .set(STATUS, string("failed"))
             .set(ERRCODE, number(errcode.get()));
-        self.close(claim, update).await.map(|_| ())
+        self.close(claim, update).await
     }
 
     /// Records that a genuine code died before WeChat would exchange it. `doctor` lists such claims.
@@ -182,11 +194,29 @@ impl Store {
 }
 
 impl Store {
-    /// Ends a claim that is held, whose code is sent no more. False if the lease is no longer ours.
+    /// Ends a claim that is held, whose code is sent no more. False if a push has told more of it meanwhile, and the claim
+    /// is given back for that; or if the lease is no longer ours.
     async fn close(&self, claim: &Claim, update: Update) -> Result<bool, StoreError> {
-        let update =
-            update.remove_all(&[AUTHORIZATION_CODE, SWEEPS]).end_lease().when(Condition::holds(&claim.lease));
-        self.write("close a claim", self.claim_key(&claim.digest), update).await
+        let update = update
+            .remove_all(&[AUTHORIZATION_CODE, SWEEPS])
+            .end_lease()
+            .when(Condition::holds(&claim.lease))
+            .when(heard_nothing(claim.heard.as_deref()));
+        if self.write("close a claim", self.claim_key(&claim.digest), update).await? {
+            return Ok(true);
+        }
+        self.give_back(claim, claim.code).await.map(|()| false)
+    }
+
+    /// Gives a claim back of which a push has told more than its holder knew. That stays, and the sweep acts on it at once,
+    /// as the push asked for. A lease that is no longer ours is left alone.
+    async fn give_back(&self, claim: &Claim, code: CodeState) -> Result<(), StoreError> {
+        let update = Update::default()
+            .set_or_remove(CODE_STATE, code_state(code).map(string))
+            .end_lease()
+            .when(Condition::Equals(STATUS, string("claimed")))
+            .when(Condition::holds(&claim.lease));
+        self.write("give a claim back", self.claim_key(&claim.digest), update).await.map(|_| ())
     }
 
     /// What an event knows of the account and of the evidence.
@@ -212,6 +242,21 @@ impl Store {
     }
 }
 
+/// That no push has told more of the claim than its holder knows.
+pub(super) fn heard_nothing(heard: Option<&str>) -> Condition {
+    unchanged(HEARD, heard.map(string))
+}
+
+/// That the attribute is as it was read.
+fn unchanged(attribute: &'static str, read: Option<AttributeValue>) -> Condition {
+    read.map_or(Condition::Absent(attribute), |read| Condition::Equals(attribute, read))
+}
+
+/// What a push has told of the claim.
+pub(super) fn told(item: &Item) -> Told {
+    Told { binding: read_binding(item), heard: text(item, HEARD).map(str::to_owned) }
+}
+
 fn finished() -> Update {
     Update::default().end_lease().remove_all(&UNFINISHED)
 }
@@ -233,6 +278,7 @@ pub(super) fn taken_over(given: Claim, before: &Item) -> Claim {
         authorizer_appid: appid(before, AUTHORIZER_APPID).or(given.authorizer_appid),
         evidence: Evidence::read(text(before, EVIDENCE)).max(given.evidence),
         binding: read_binding(before).or(given.binding),
+        heard: given.heard.or_else(|| text(before, HEARD).map(str::to_owned)),
         code,
         ..given
     }

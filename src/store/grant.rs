@@ -7,14 +7,15 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::attribute::*;
-use super::claim::done;
+use super::claim::{done, heard_nothing, told};
 use super::due::{due_at, shard};
-use super::item::{number, string, time};
+use super::item::{number, string, text, time};
 use super::launch::bind_record;
 use super::profile::{profile_map, set_permission_sets};
 use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError};
+use crate::claim::Told;
 use crate::evidence::Binding;
 use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
@@ -49,6 +50,8 @@ pub(crate) struct GrantWrite<'a> {
     pub asked_at: Timestamp,
     /// The digest of the code that brought it: its claim is closed in the same transaction.
     pub code: Option<&'a str>,
+    /// The newest push that `binding` is known from.
+    pub heard: Option<&'a str>,
 }
 
 /// What became of the attempt to write a grant.
@@ -60,6 +63,8 @@ pub(crate) enum Stored {
     Conflict(Box<Record>),
     /// The launch was ended by another account; nothing is written.
     LaunchTaken,
+    /// A push has named another launch meanwhile; nothing is written.
+    Heard(Told),
 }
 
 impl Store {
@@ -81,6 +86,7 @@ impl Store {
         let claim = write.code.map(|digest| {
             done(appid)
                 .when(Condition::Differs(STATUS, string("done")))
+                .when(heard_nothing(write.heard))
                 .in_transaction(self, self.claim_key(digest))
         });
         let launch = write.binding.map(|binding| self.outcome_in_transaction(binding, appid, now));
@@ -101,9 +107,12 @@ impl Store {
             (reason.code() == Some("ConditionalCheckFailed"))
                 .then(|| reason.item().cloned().unwrap_or_default())
         };
-        if refused(1).is_some() {
-            // Only this code's grant closes the claim as done: an earlier try whose answer was lost.
-            return Ok(Stored::Written);
+        if let Some(claim) = refused(1) {
+            return Ok(match text(&claim, STATUS) {
+                // Only this code's grant closes the claim as done: an earlier try whose answer was lost.
+                Some("done") => Stored::Written,
+                _ => Stored::Heard(told(&claim)),
+            });
         }
         if refused(2).is_some() {
             return Ok(Stored::LaunchTaken);

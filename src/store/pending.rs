@@ -118,6 +118,7 @@ impl Store {
             binding: None,
             code: CodeState::NotSent,
             sweeps: 1 + integer(&before, SWEEPS).and_then(|sweeps| sweeps.try_into().ok()).unwrap_or(0),
+            heard: None,
         };
         Ok(code.map(|code| (taken_over(given, &before), code)))
     }

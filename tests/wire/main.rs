@@ -9,6 +9,7 @@ mod errcode;
 mod events;
 mod fault;
 mod gateway;
+mod heard;
 mod launch;
 mod messages;
 mod odd;
