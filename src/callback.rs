@@ -140,17 +140,10 @@ async fn vouch(
         let return_url = way_back(app.return_url.as_ref(), services.map(|(id, launch, _)| (id, launch)));
         return Err(PageResponse::page(StatusCode::FORBIDDEN, Page::StartAgain { return_url }));
     }
-    let Some((id, launch, _)) = launch else {
-        metric::redirect("bare");
-        let receipt = Cookie::random(&LaunchId::random());
-        let binding = Binding {
-            launch: receipt.launch.digest(),
-            made_by: MadeBy::Visit,
-            state: None,
-            bound: None,
-            viewer: Some(receipt.digest()),
-        };
-        return Ok(Brought { code, evidence, launch: None, binding, cookie: (receipt, false) });
+    let (id, launch) = match launch {
+        Some((id, launch, true)) => (id, launch),
+        // A launch that is over, or had other codes, has a page. Nothing of it is written.
+        launch => return Ok(of_no_launch(code, launch.map(|(id, launch, _)| (id, launch)))),
     };
     let own = cookies.iter().find(|cookie| cookie.launch == id);
     let bound = if own.is_some_and(|own| launch.knows(own)) { Bound::Browser } else { Bound::Launch };
@@ -166,6 +159,20 @@ async fn vouch(
     };
     let binding = launch.binding(bound, Some(&cookie.0));
     Ok(Brought { code, evidence, launch: Some((id, launch)), binding, cookie })
+}
+
+/// A code that no launch vouches for: its visitor alone may see what it brings. `launch` is the one of the address.
+fn of_no_launch(code: AuthorizationCode, launch: Option<(LaunchId, Launch)>) -> Brought {
+    metric::redirect("bare");
+    let receipt = Cookie::random(&LaunchId::random());
+    let binding = Binding {
+        launch: receipt.launch.digest(),
+        made_by: MadeBy::Visit,
+        state: None,
+        bound: None,
+        viewer: Some(receipt.digest()),
+    };
+    Brought { code, evidence: Evidence::Bare, launch, binding, cookie: (receipt, false) }
 }
 
 /// Exchanges the code, or waits for the push where its allowance is used up, and makes a page of the outcome.

@@ -3,6 +3,8 @@
 //! The redirect carries no signature and no account, so anybody can call its address. What an event may cause depends on
 //! the evidence that it brings; `ARCHITECTURE.md` has the table.
 
+use std::fmt;
+
 use crate::id::{sha256_hex, unique_id};
 
 /// The longest state, in characters.
@@ -150,8 +152,14 @@ impl State {
 }
 
 /// The id of a launch: 128 random bits. Whoever has it may end the launch, so the tables know its digest alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct LaunchId(String);
+
+impl fmt::Debug for LaunchId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LaunchId")
+    }
+}
 
 impl LaunchId {
     /// An id like no other.
@@ -176,11 +184,17 @@ impl LaunchId {
 }
 
 /// The cookie of one browser for one launch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Cookie {
     /// The launch.
     pub launch: LaunchId,
     secret: String,
+}
+
+impl fmt::Debug for Cookie {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Cookie")
+    }
 }
 
 impl Cookie {

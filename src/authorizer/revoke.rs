@@ -30,6 +30,7 @@ impl Authorizers {
             Some(record) if record.is_authorized() => record.authorized_at,
             Some(_) => None,
         };
+        let mut is_certain = true;
         let revoked_at = match authorized_at.filter(|at| at.distance(event_time) <= CLOCKS_APART) {
             None => event_time,
             Some(authorized_at) => {
@@ -44,10 +45,18 @@ impl Authorizers {
                     Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => {
                         event_time.max(authorized_at)
                     }
-                    Err(_) => event_time,
+                    Err(_) => {
+                        is_certain = false;
+                        event_time
+                    }
                 }
             }
         };
-        store.revoke(authorizer_appid, revoked_at, self.services.clock.now()).await
+        let revoked = store.revoke(authorizer_appid, revoked_at, self.services.clock.now()).await?;
+        if !revoked && !is_certain {
+            // WeChat did not say which of the two is the newer one. The next refresh will tell.
+            store.make_due(authorizer_appid, self.services.clock.now()).await?;
+        }
+        Ok(revoked)
     }
 }

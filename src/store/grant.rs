@@ -16,7 +16,7 @@ use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError};
 use crate::claim::Told;
-use crate::evidence::Binding;
+use crate::evidence::{Binding, MadeBy};
 use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
 
@@ -145,14 +145,23 @@ impl Store {
         event_time: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let update = record_update(Some(Change::Unexchanged), now)
-            .set(STATUS, string("authorized"))
-            .set(AUTHORIZED_AT, time(event_time))
-            .remove(UNAUTHORIZED_AT)
-            .remove(PROFILE_AT)
-            .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
-            .when(Condition::absent_or_at_most(UNAUTHORIZED_AT, time(event_time)));
-        self.write("record an unexchanged code", self.record_key(authorizer_appid), update).await
+        let update = || {
+            record_update(Some(Change::Unexchanged), now)
+                .set(STATUS, string("authorized"))
+                .set(AUTHORIZED_AT, time(event_time))
+                .remove(UNAUTHORIZED_AT)
+                .remove(PROFILE_AT)
+                .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
+                .when(Condition::absent_or_at_most(UNAUTHORIZED_AT, time(event_time)))
+        };
+        let unauthorized = || string("unauthorized");
+        let kept = update().when(Condition::Differs(STATUS, unauthorized()));
+        let (operation, key) = ("record an unexchanged code", || self.record_key(authorizer_appid));
+        if self.write(operation, key(), kept).await? {
+            return Ok(true);
+        }
+        let forgotten = forget_customer(update(), None).when(Condition::Equals(STATUS, unauthorized()));
+        self.write(operation, key(), forgotten).await
     }
 
     /// Removes the tokens of an account that revoked at `event_time`, also of one that was never seen, so that
@@ -244,10 +253,23 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
         Some(issued) if !is_twin => due_at(appid, now, issued.expires_in),
         _ => now,
     };
+    let update = match known.is_some_and(|known| !known.is_authorized()) {
+        true => forget_customer(update, binding),
+        false => update,
+    };
     bind_record(update, binding)
         .set_or_remove(REFRESH_AT, is_refreshable.then(|| time(due)))
         .set_or_remove(REFRESH_SHARD, is_refreshable.then(|| number(shard(appid))))
         .when(expected(write, known, now))
+}
+
+/// Removes whose account it was before the merchant revoked, unless the launch of the new grant says it anew.
+fn forget_customer(update: Update, binding: Option<&Binding>) -> Update {
+    match binding {
+        Some(Binding { made_by: MadeBy::Service, bound: Some(_), .. }) => update,
+        Some(Binding { made_by: MadeBy::Visitor, bound: Some(_), .. }) => update.remove_all(&[STATE, BOUND]),
+        _ => update.remove_all(&[STATE, BOUND, UNVERIFIED_STATE]),
+    }
 }
 
 /// What a record must be for the grant to be written.
@@ -259,6 +281,7 @@ fn expected(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) -> C
             Condition::All(vec![
                 Condition::absent_or_at_most(AUTHORIZED_AT, time(write.event_time)),
                 Condition::absent_or_at_most(UNAUTHORIZED_AT, time(write.event_time)),
+                Condition::Equals(STATUS, string("authorized")),
                 Condition::AtMost(UPDATED_AT, time(now - TWINS_APART)),
             ]),
         ]),

@@ -368,3 +368,26 @@ async fn one_browser_costs_one_pre_auth_code_in_ten_minutes() {
     scene.visit(&authorize, &format!("/authorize?launch={}", id(&launch))).await;
     assert_eq!(minted(), before + 1);
 }
+
+#[tokio::test]
+async fn a_launch_that_is_over_or_has_other_codes_writes_nothing() {
+    for is_over in [true, false] {
+        let scene = Scene::new().await;
+        let launch = scene.launch().await;
+        if is_over {
+            scene.clock.advance(7201);
+            scene.put_ticket().await;
+        } else {
+            for number in 0..3 {
+                let made_up = of_launch(&redirect(&format!("queryauthcode@@@{number}")), &launch);
+                scene.visit(&scene.callback(), &made_up).await;
+            }
+        }
+        let path = of_launch(&scene.consent(), &launch);
+        assert_eq!(scene.visit(&scene.callback(), &path).await.status, 200, "{is_over}");
+        let record = scene.stored().await;
+        assert!(record.get("state").is_none() && record.get("bound").is_none(), "{record}");
+        let outcome = scene.outcome(&launch).await;
+        assert!(outcome["authorizer_appid"].is_null(), "{outcome}");
+    }
+}

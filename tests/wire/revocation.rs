@@ -1,8 +1,10 @@
 //! WeChat's pushes of a revocation.
 
-use sandbox::Browser;
+use sandbox::{Browser, Fault};
+use serde_json::json;
 
 use crate::events::check_success;
+use crate::refresh::run;
 use crate::scene::{Scene, redirect};
 
 #[tokio::test]
@@ -94,4 +96,59 @@ async fn a_late_callback_does_not_undo_a_revocation() {
     hold.release();
     assert_eq!(visit.await.expect("no panic").status, 410);
     assert_eq!(scene.stored().await["status"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_revocation_that_wechat_does_not_confirm_makes_the_token_due() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.consent()).await.status, 200);
+    scene.wechat.revoke(&scene.appid);
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(-1));
+    let earlier = scene.clock.now().as_secs() - 20;
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(earlier);
+    check_success(&scene.push(&push).await);
+    scene.wechat.clear_faults();
+    for _ in 0..3 {
+        run(&scene.refresh()).await;
+        scene.clock.advance(61);
+    }
+    assert_eq!(scene.stored().await["status"], "unauthorized");
+}
+
+#[tokio::test]
+async fn whose_account_it_was_does_not_outlive_a_revocation() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.launched().await).await.status, 200);
+    scene.clock.advance(600);
+    scene.wechat.revoke(&scene.appid);
+    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid)).await);
+    assert_eq!(scene.stored().await["state"], "tenant-7", "services are told whose it was");
+    scene.clock.advance(600);
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    check_success(&scene.push(&scene.wechat.push_authorized(&scene.appid, &code, None)).await);
+    let record = scene.stored().await;
+    assert_eq!(record["status"], "authorized");
+    assert!(record.get("state").is_none() && record.get("bound").is_none(), "{record}");
+}
+
+#[tokio::test]
+async fn whose_account_it_was_does_not_outlive_a_revocation_by_a_code_that_died() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.launched().await).await.status, 200);
+    scene.clock.advance(600);
+    scene.wechat.revoke(&scene.appid);
+    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid)).await);
+    scene.clock.advance(600);
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    scene.wechat.allow_address(false);
+    check_success(&scene.push(&scene.wechat.push_authorized(&scene.appid, &code, None)).await);
+    scene.clock.advance(3700);
+    scene.put_ticket().await;
+    scene.wechat.allow_address(true);
+    let info = json!({"authorizer_info": {}, "authorization_info": {"authorizer_appid": scene.appid, "func_info": []}});
+    scene.wechat.on("api_get_authorizer_info").always(Fault::json(info));
+    run(&scene.refresh()).await;
+    let record = scene.stored().await;
+    assert_eq!((&record["status"], &record["change"]), (&json!("authorized"), &json!("unexchanged")));
+    assert!(record.get("state").is_none() && record.get("bound").is_none(), "{record}");
 }
