@@ -163,6 +163,10 @@ impl Authorizers {
         let info = match self.services.authorizer_info(&leased.authorizer_appid, calling).await {
             Ok(info) => info,
             Err(Cause::Call(error)) if error.class() == Class::NotAuthorized => return Ok(LookedUp::Revoked),
+            // A limit of this endpoint says nothing about that of refreshing.
+            Err(Cause::Call(error)) if matches!(error.class(), Class::QuotaExceeded | Class::TooFrequent) => {
+                return Ok(LookedUp::Same);
+            }
             Err(cause) if cause.is_of_platform() => return Ok(LookedUp::Stopped(cause)),
             Err(_) => return Ok(LookedUp::Same),
         };

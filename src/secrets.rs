@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 use thiserror::Error;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, SecretSource};
 use crate::wechat::{ComponentSecret, MalformedSecret};
@@ -19,6 +19,11 @@ const KEPT: Duration = Duration::from_secs(300);
 /// For how long a fetched secret is beyond doubt.
 const DOUBTED_AFTER: Duration = Duration::from_secs(60);
 
+/// How long another one is waited for while there is one that was fetched before, and for how long that is used if it does
+/// not come.
+const FOR_FETCHING: Duration = Duration::from_secs(1);
+const FETCHED_AGAIN: Duration = Duration::from_secs(30);
+
 /// Where the credentials come from, and what was fetched.
 #[derive(Debug)]
 pub(crate) struct Secrets {
@@ -28,10 +33,11 @@ pub(crate) struct Secrets {
 
 #[derive(Clone, Debug)]
 struct Fetched {
-    at: Instant,
     secret: Arc<ComponentSecret>,
-    /// WeChat refused it: it is used only if there is no other.
-    refused: bool,
+    /// When Secrets Manager was asked last.
+    asked_at: Instant,
+    /// Until when it is not asked again. After that, this one is used only if there is no other.
+    kept_until: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +80,8 @@ impl Secrets {
             Source::SecretsManager { aws, arn } => (aws, arn),
         };
         let mut fetched = self.fetched.lock().await;
-        if let Some(Fetched { at, secret, refused: false }) = &*fetched
-            && at.elapsed() < KEPT
+        if let Some(Fetched { secret, kept_until, .. }) = &*fetched
+            && Instant::now() < *kept_until
         {
             return Ok(secret.clone());
         }
@@ -88,14 +94,14 @@ impl Secrets {
     pub(crate) async fn get_newer(&self) -> Option<Arc<ComponentSecret>> {
         let Source::SecretsManager { aws, arn } = &self.source else { return None };
         let mut fetched = self.fetched.lock().await;
-        let doubtful = fetched.as_ref().is_some_and(|fetched| fetched.at.elapsed() > DOUBTED_AFTER);
+        let doubtful = fetched.as_ref().is_some_and(|fetched| fetched.asked_at.elapsed() > DOUBTED_AFTER);
         if doubtful { renew(&mut fetched, aws, arn).await.ok() } else { None }
     }
 
     /// Marks what was fetched as refused by WeChat: the operator may have stored a new one.
     pub(crate) async fn refused(&self) {
         if let Some(fetched) = &mut *self.fetched.lock().await {
-            fetched.refused = true;
+            fetched.kept_until = Instant::now();
         }
     }
 }
@@ -105,19 +111,25 @@ async fn renew(
     aws: &SdkConfig,
     arn: &str,
 ) -> Result<Arc<ComponentSecret>, SecretError> {
-    match fetch(aws, arn).await {
-        Ok(secret) => {
+    let answer = match fetched {
+        None => fetch(aws, arn).await,
+        Some(_) => timeout(FOR_FETCHING, fetch(aws, arn))
+            .await
+            .unwrap_or_else(|_| Err(SecretError::Unavailable("no answer".to_owned()))),
+    };
+    let now = Instant::now();
+    match (answer, fetched) {
+        (Ok(secret), fetched) => {
             let secret = Arc::new(secret);
-            *fetched = Some(Fetched { at: Instant::now(), secret: secret.clone(), refused: false });
+            *fetched = Some(Fetched { secret: secret.clone(), asked_at: now, kept_until: now + KEPT });
             Ok(secret)
         }
-        Err(error) => match fetched {
-            Some(Fetched { secret, .. }) => {
-                tracing::warn!(%error, "using the component secret that was fetched before");
-                Ok(secret.clone())
-            }
-            None => Err(error),
-        },
+        (Err(error), Some(Fetched { secret, asked_at, kept_until })) => {
+            tracing::warn!(%error, "using the component secret that was fetched before");
+            (*asked_at, *kept_until) = (now, now + FETCHED_AGAIN);
+            Ok(secret.clone())
+        }
+        (Err(error), None) => Err(error),
     }
 }
 

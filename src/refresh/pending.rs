@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::evidence::Evidence;
 use crate::exchange::Finished;
 use crate::metric::{self, Door};
-use crate::store::{Reason, StoreError};
+use crate::store::Reason;
 use crate::wechat::{Appid, ListedAccount};
 
 /// How many pending exchanges are finished at a time.
@@ -21,11 +21,7 @@ const PENDING_PAGE: i32 = 100;
 const PENDING_PAGES: u32 = 20;
 
 /// Finishes what can be finished in time.
-pub(super) async fn finish_pending(
-    app: &App,
-    summary: &mut Summary,
-    deadline: Deadline,
-) -> Result<(), StoreError> {
+pub(super) async fn finish_pending(app: &App, summary: &mut Summary, deadline: Deadline) {
     let mut unknown = Vec::new();
     let stopped = AtomicBool::new(false);
     let in_time = || !stopped.load(Ordering::Relaxed) && deadline.remaining() > SHORTEST;
@@ -35,7 +31,13 @@ pub(super) async fn finish_pending(
     for _ in 0..PENDING_PAGES {
         let Some(evidence) = kind else { break };
         let now = app.services.clock.now();
-        let digests = app.services.store.pending(evidence, now, PENDING_PAGE).await?;
+        let digests = match app.services.store.pending(evidence, now, PENDING_PAGE).await {
+            Ok(digests) => digests,
+            Err(error) => {
+                tracing::error!("{error}");
+                break;
+            }
+        };
         let begun = digests.iter().take_while(|_| in_time());
         // What follows a grant is done here, too: in the loop below it would hold up the others, and their answers would come
         // too late to be read.
@@ -71,7 +73,6 @@ pub(super) async fn finish_pending(
         };
         app.exchange.leave(unknown, restored).await;
     }
-    Ok(())
 }
 
 /// Restores the accounts that spent codes may be of: nothing is lost, although the merchants cannot be

@@ -22,6 +22,7 @@ mod revocation;
 mod scene;
 mod schema;
 mod secret;
+mod spared;
 mod speed;
 mod stranger;
 mod token;
