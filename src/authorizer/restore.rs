@@ -83,8 +83,7 @@ impl Authorizers {
             event_time,
             binding: None,
             asked_at,
-            code: None,
-            heard: None,
+            claim: None,
         };
         // Over a tombstone that was read before the question: the list and the account's info agree, whatever its time is.
         let authorized_at = match deadline.limit(self.services.put_grant(&write, record, deadline)).await {

@@ -126,16 +126,13 @@ impl Exchange {
                 true
             }
         };
-        self.doubt_named(claim).await;
-        failed
-    }
-
-    async fn doubt_named(&self, claim: &Claim) {
         // A push said that the account granted something, and nobody will learn what by this code.
-        let Some(appid) = &claim.authorizer_appid else { return };
-        if let Err(error) = self.services.store.doubt(appid, self.services.clock.now()).await {
+        if let Some(appid) = &claim.authorizer_appid
+            && let Err(error) = self.services.store.doubt(appid, self.services.clock.now()).await
+        {
             tracing::warn!(authorizer.appid = %appid, "{error}");
         }
+        failed
     }
 
     /// Gives the claim back: to the merchant's reload or the sweep, whichever comes first; or, if the sweep had it, to

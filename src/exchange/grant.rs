@@ -117,8 +117,7 @@ impl Exchange {
             event_time: claim.event_time,
             binding: claim.binding.as_ref(),
             asked_at,
-            code: Some(&claim.digest),
-            heard: claim.heard.as_deref(),
+            claim: Some(claim),
         };
         let appid = &grant.authorizer_appid;
         let mut landed = writing.limit(self.services.put_grant(&write, None, writing)).await?.ok()?;

@@ -144,7 +144,7 @@ impl Store {
             .set_or_remove(CODE_STATE, code_state(code).map(string))
             .end_lease()
             .when(Condition::holds(&claim.lease))
-            .when(heard_nothing(claim.heard.as_deref()));
+            .when(heard_nothing(claim));
         match self.write("release a claim", self.claim_key(&claim.digest), update).await? {
             true => Ok(()),
             false => self.give_back(claim, code).await,
@@ -201,7 +201,7 @@ impl Store {
             .remove_all(&[AUTHORIZATION_CODE, SWEEPS])
             .end_lease()
             .when(Condition::holds(&claim.lease))
-            .when(heard_nothing(claim.heard.as_deref()));
+            .when(heard_nothing(claim));
         if self.write("close a claim", self.claim_key(&claim.digest), update).await? {
             return Ok(true);
         }
@@ -243,8 +243,8 @@ impl Store {
 }
 
 /// That no push has told more of the claim than its holder knows.
-pub(super) fn heard_nothing(heard: Option<&str>) -> Condition {
-    unchanged(HEARD, heard.map(string))
+pub(super) fn heard_nothing(claim: &Claim) -> Condition {
+    unchanged(HEARD, claim.heard.as_ref().map(string))
 }
 
 /// That the attribute is as it was read.

@@ -15,8 +15,8 @@ use super::profile::{profile_map, set_permission_sets};
 use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
 use super::{Store, StoreError};
-use crate::claim::Told;
-use crate::evidence::{Binding, MadeBy};
+use crate::claim::{Claim, Told};
+use crate::evidence::Binding;
 use crate::time::Timestamp;
 use crate::wechat::{Appid, AuthorizerRefreshToken, Grant, Profile};
 
@@ -48,10 +48,8 @@ pub(crate) struct GrantWrite<'a> {
     /// When WeChat was asked that gave it: a tombstone that was stored before loses against it, whatever the clocks of
     /// others said.
     pub asked_at: Timestamp,
-    /// The digest of the code that brought it: its claim is closed in the same transaction.
-    pub code: Option<&'a str>,
-    /// The newest push that `binding` is known from.
-    pub heard: Option<&'a str>,
+    /// The claim on the code that brought it, as its holder knows it: it is closed in the same transaction.
+    pub claim: Option<&'a Claim>,
 }
 
 /// What became of the attempt to write a grant.
@@ -83,11 +81,11 @@ impl Store {
     ) -> Result<Stored, StoreError> {
         let appid = &write.grant.authorizer_appid;
         let record = grant_update(write, known, now).in_transaction(self, self.record_key(appid));
-        let claim = write.code.map(|digest| {
+        let claim = write.claim.map(|claim| {
             done(appid)
                 .when(Condition::Differs(STATUS, string("done")))
-                .when(heard_nothing(write.heard))
-                .in_transaction(self, self.claim_key(digest))
+                .when(heard_nothing(claim))
+                .in_transaction(self, self.claim_key(&claim.digest))
         });
         let launch = write.binding.map(|binding| self.outcome_in_transaction(binding, appid, now));
         let result = self
@@ -160,7 +158,7 @@ impl Store {
         if self.write(operation, key(), kept).await? {
             return Ok(true);
         }
-        let forgotten = forget_customer(update(), None).when(Condition::Equals(STATUS, unauthorized()));
+        let forgotten = bind_record(update(), None, true).when(Condition::Equals(STATUS, unauthorized()));
         self.write(operation, key(), forgotten).await
     }
 
@@ -253,23 +251,10 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
         Some(issued) if !is_twin => due_at(appid, now, issued.expires_in),
         _ => now,
     };
-    let update = match known.is_some_and(|known| !known.is_authorized()) {
-        true => forget_customer(update, binding),
-        false => update,
-    };
-    bind_record(update, binding)
+    bind_record(update, binding, known.is_some_and(|known| !known.is_authorized()))
         .set_or_remove(REFRESH_AT, is_refreshable.then(|| time(due)))
         .set_or_remove(REFRESH_SHARD, is_refreshable.then(|| number(shard(appid))))
         .when(expected(write, known, now))
-}
-
-/// Removes whose account it was before the merchant revoked, unless the launch of the new grant says it anew.
-fn forget_customer(update: Update, binding: Option<&Binding>) -> Update {
-    match binding {
-        Some(Binding { made_by: MadeBy::Service, bound: Some(_), .. }) => update,
-        Some(Binding { made_by: MadeBy::Visitor, bound: Some(_), .. }) => update.remove_all(&[STATE, BOUND]),
-        _ => update.remove_all(&[STATE, BOUND, UNVERIFIED_STATE]),
-    }
 }
 
 /// What a record must be for the grant to be written.

@@ -269,7 +269,7 @@ impl Store {
         // A browser may have brought the cookie before: what comes after it takes nothing back.
         let binding =
             Binding { bound: Bound::read(text(&launch, BOUND)).or(binding.bound), ..binding.clone() };
-        let update = bind_record(record_update(None, now), Some(&binding))
+        let update = bind_record(record_update(None, now), Some(&binding), false)
             .when(Condition::Equals(AUTHORIZED_AT, time(event_time)))
             .when(Condition::Equals(STATUS, string("authorized")));
         self.write("bind a record", self.record_key(authorizer_appid), update).await?;
@@ -337,15 +337,20 @@ fn outcome(binding: &Binding, authorizer_appid: &Appid, now: Timestamp) -> Updat
 }
 
 /// Writes into a record what its launch says. `state` and `bound` come from a service's launch only, so that they never
-/// speak of two launches; what a visitor said stands beside them, as unverified.
-pub(super) fn bind_record(update: Update, binding: Option<&Binding>) -> Update {
-    let Some(Binding { made_by, state, bound: Some(bound), .. }) = binding else { return update };
+/// speak of two launches; what a visitor said stands beside them, as unverified. Of a record that the merchant `revoked`
+/// since, nothing stays that an earlier launch said.
+pub(super) fn bind_record(update: Update, binding: Option<&Binding>, revoked: bool) -> Update {
+    let forget =
+        |update: Update, said: &[&'static str]| if revoked { update.remove_all(said) } else { update };
+    let Some(Binding { made_by, state, bound: Some(bound), .. }) = binding else {
+        return forget(update, &[STATE, BOUND, UNVERIFIED_STATE]);
+    };
     let state = state.as_ref().map(|state| string(state.as_str()));
     match made_by {
         MadeBy::Service => {
             update.set_or_remove(STATE, state).set(BOUND, string(bound.as_str())).remove(UNVERIFIED_STATE)
         }
-        MadeBy::Visitor => update.set_or_remove(UNVERIFIED_STATE, state),
-        MadeBy::Visit => update,
+        MadeBy::Visitor => forget(update, &[STATE, BOUND]).set_or_remove(UNVERIFIED_STATE, state),
+        MadeBy::Visit => forget(update, &[STATE, BOUND, UNVERIFIED_STATE]),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Browser, Fault};
+use sandbox::{Browser, Fault, Hold};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -14,6 +14,16 @@ impl Scene {
     fn visiting(&self, path: String, variables: &[(&str, &str)]) -> JoinHandle<u16> {
         let callback = self.callback_with(variables);
         tokio::spawn(async move { Browser::new().visit(&callback, &path).await.status })
+    }
+
+    /// A redirect that no service's launch vouches for, under way: its code is spent, and the second try will be told so.
+    async fn spending_in_vain(&self, code: &str) -> (Hold, JoinHandle<u16>) {
+        let query = self.wechat.on("api_query_auth");
+        query.once(Fault::ResetAfter);
+        let hold = query.hold_before();
+        let visit = self.visiting(redirect(code), &[]);
+        hold.arrived().await;
+        (hold, visit)
     }
 
     /// WeChat pushes the grant of this code, and names this launch if any. It is acknowledged.
@@ -43,12 +53,7 @@ async fn a_code_that_a_push_names_is_not_given_up_by_a_visit_that_did_not_hear_o
     let scene = Scene::new().await;
     let launch = scene.launch().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
-    let query = scene.wechat.on("api_query_auth");
-    // The code is spent, and the second try is told so.
-    query.once(Fault::ResetAfter);
-    let hold = query.hold_before();
-    let visit = scene.visiting(redirect(&code), &[]);
-    hold.arrived().await;
+    let (hold, visit) = scene.spending_in_vain(&code).await;
     scene.heard(&code, Some(&launch)).await;
     hold.release();
     assert_eq!(visit.await.expect("no panic"), 202, "it is being completed");
@@ -92,11 +97,7 @@ async fn a_used_code_that_wechat_calls_invalid_is_not_given_up_once_a_push_names
 async fn a_push_that_finds_the_claim_just_closed_opens_it_again() {
     let scene = Scene::new().await;
     let code = scene.wechat.authorize(&scene.appid, &[1]);
-    let query = scene.wechat.on("api_query_auth");
-    query.once(Fault::ResetAfter);
-    let hold = query.hold_before();
-    let visit = scene.visiting(redirect(&code), &[]);
-    hold.arrived().await;
+    let (hold, visit) = scene.spending_in_vain(&code).await;
     let annotating = scene.dynamodb.on("UpdateItem").containing("\"S\":\"push\"").containing(&scene.appid);
     // The first write finds the claim held, the second adds to it.
     annotating.once(Fault::DelayBefore(Duration::ZERO));
