@@ -17,7 +17,7 @@ from botocore.config import Config
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from loops import with_loops_written_out
 from programs import (
-    ARCHITECTURE, COMPONENT_APPID, ROOT, Failure, Program, build_sandbox, request, run, say, spawned, stay_offline,
+    ARCHITECTURE, COMPONENT_APPID, ROOT, TARGET, Failure, Program, build_sandbox, request, run, say, spawned, stay_offline,
     start_sandbox, until,
 )
 
@@ -130,12 +130,9 @@ class Deployment:
         return json.loads(template) if isinstance(template, str) else template
 
     def put_secret(self):
-        """What the sandbox's `env` prints is what an operator copies from WeChat's console."""
-        secret = json.loads(request("GET", f"127.0.0.1:{self.sandbox_port}", "/env").body)["COMPONENT_SECRET"]
-        secret = json.loads(secret)
-        # The console shows no previous key.
-        del secret["previous_encoding_aes_key"]
-        self.rotate_secret(secret)
+        """What the sandbox's `secret` prints is what an operator copies from WeChat's console."""
+        program = [TARGET / "debug" / "sandbox", "secret", "--port", str(self.sandbox_port)]
+        self.rotate_secret(json.loads(subprocess.check_output(program, timeout=20)))
 
     def rotate_secret(self, values, *options, status=0):
         self.secrets.update(values.values())

@@ -13,6 +13,7 @@ usage: cargo run -p sandbox [-- COMMAND] [OPTIONS]
   (none)          start the platform, a simulated WeChat and a DynamoDB, and print where they are
   invoke FILE     run one event file through its function in a fresh sandbox, and print what happened
   env             print the variables of the running sandbox for sam local --env-vars
+  secret          print the secret of the running sandbox's platform for just rotate-secret
 
   --port PORT     the platform's port, default 9000; WeChat gets the next one and DynamoDB the one after;
                   0 means any free port for each of them
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Serve,
     Invoke(PathBuf),
     Env,
+    Secret,
     Help,
 }
 
@@ -69,6 +71,9 @@ impl Arguments {
                 }
                 Arg::Value(command) if matches!(parsed.command, Command::Serve) && command == "env" => {
                     parsed.command = Command::Env;
+                }
+                Arg::Value(command) if matches!(parsed.command, Command::Serve) && command == "secret" => {
+                    parsed.command = Command::Secret;
                 }
                 _ => return Err(argument.unexpected()),
             }

@@ -39,6 +39,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         Command::Invoke(file) => invoke::run(file).await,
         Command::Env => serve::print_env(arguments.port, arguments.host.as_deref()).await,
+        Command::Secret => serve::print_secret(arguments.port).await,
         Command::Serve => match &arguments.push_to {
             None => serve::run(&arguments).await,
             Some(events_url) => serve::run_wechat(&arguments, events_url).await,

@@ -59,21 +59,23 @@ pub(crate) async fn run_wechat(arguments: &Arguments, events_url: &Url) -> Resul
     let origin = sandbox::origin(&listener);
     sandbox.wechat.set_launch_host(events_url.host_str().unwrap_or_default(), true);
     sandbox.wechat.set_events_url(Some(events_url.as_str()));
-    // The receiver of messages is beside the receiver of pushes.
-    sandbox.wechat.set_messages_url(Some(&messages_url(events_url)));
+    let (launch, messages) = beside(events_url);
+    sandbox.wechat.set_messages_url(Some(&messages));
     add_accounts(&sandbox);
     let mut variables = sandbox.variables().clone();
     variables.retain(|name, _| name.starts_with("COMPONENT_") || name.starts_with("WECHAT_"));
     let schedule = Schedule::of_wechat(&sandbox);
-    // The launch page is beside the receiver of pushes.
-    let launch = events_url.join("authorize")?;
     say!("\n  Open {origin}/\n");
     say!("  The simulated WeChat is {}", sandbox.wechat.base_url);
     say!("  It pushes to            {events_url}\n");
-    say!("  No function runs here. The platform there needs the parameters");
+    say!("  No function runs here. The platform there needs the parameter");
     say!("    ComponentAppid={}", sandbox.wechat.component_appid);
+    say!("  and, if its functions can reach this machine,");
     say!("    WechatApiBaseUrl={}", sandbox.wechat.base_url);
-    say!("  and in its secret what this prints: cargo run -p sandbox -- env --port {}", port_of(&origin));
+    say!(
+        "  and in its secret what this prints: cargo run -p sandbox -- secret --port {}\n",
+        port_of(&origin)
+    );
     say!("  Ctrl-C stops it.\n");
     let router = Router::new()
         .merge(start_page::router(State::of_wechat(&sandbox, &schedule, &launch)))
@@ -103,8 +105,15 @@ fn after(port: u16, further: u16) -> u16 {
     if port == 0 { 0 } else { port.checked_add(further).unwrap_or(0) }
 }
 
-fn messages_url(events_url: &Url) -> String {
-    format!("{}/$APPID$", events_url.as_str().replacen("/events", "/messages", 1))
+/// The launch page and the receiver of messages, which are beside the receiver of pushes.
+fn beside(events_url: &Url) -> (Url, String) {
+    let (folder, digits) = events_url.path().split_once("/events").unwrap_or_default();
+    let at = |path: &str| {
+        let mut url = events_url.clone();
+        url.set_path(&format!("{folder}{path}"));
+        url
+    };
+    (at("/authorize"), at(&format!("/messages{digits}/$APPID$")).into())
 }
 
 fn port_of(origin: &str) -> &str {
@@ -140,12 +149,7 @@ fn print_addresses(origin: &str, variables: &BTreeMap<String, String>) {
 /// Prints the running sandbox's variables as `sam local --env-vars` reads them. `host` takes the place of
 /// 127.0.0.1, which inside a container is the container itself.
 pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<dyn Error>> {
-    let url = format!("http://127.0.0.1:{port}/env");
-    let answer = wechat_authorizer::http::client().get(&url).send().await;
-    let variables =
-        answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
-    let mut variables: BTreeMap<String, String> = serde_json::from_str(&variables.text().await?)
-        .map_err(|_| format!("what runs at {url} is no sandbox"))?;
+    let mut variables = running(port).await?;
     // The other addresses are for the browser, which stays outside.
     for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_LAMBDA", "WECHAT_API_BASE_URL"] {
         if let (Some(host), Some(url)) = (host, variables.get_mut(name)) {
@@ -156,9 +160,49 @@ pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<d
     Ok(())
 }
 
+/// Prints the secret of the running sandbox's platform as `just rotate-secret` reads it.
+pub(crate) async fn print_secret(port: u16) -> Result<(), Box<dyn Error>> {
+    let mut secret: BTreeMap<String, String> =
+        serde_json::from_str(&running(port).await?["COMPONENT_SECRET"])?;
+    // The recipe itself keeps the key that was there before.
+    secret.remove("previous_encoding_aes_key");
+    say!("{}", json!(secret));
+    Ok(())
+}
+
+/// The variables of the sandbox that runs at this port.
+async fn running(port: u16) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let url = format!("http://127.0.0.1:{port}/env");
+    let answer = wechat_authorizer::http::client().get(&url).send().await;
+    let variables =
+        answer.map_err(|_| format!("no sandbox is running at {url}: start it with cargo run -p sandbox"))?;
+    let variables = serde_json::from_str(&variables.text().await?);
+    Ok(variables.map_err(|_| format!("what runs at {url} is no sandbox"))?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_launch_page_and_messages_are_beside_the_receiver_of_pushes() {
+        for (events_url, launch, messages) in [
+            ("https://events.example.com/events/0a1b", "/authorize", "/messages/0a1b/$APPID$"),
+            ("http://127.0.0.1:9000/events", "/authorize", "/messages/$APPID$"),
+            (
+                "https://a.example.com/wechat/events/0a1b",
+                "/wechat/authorize",
+                "/wechat/messages/0a1b/$APPID$",
+            ),
+        ] {
+            let url: Url = events_url.parse().expect("an address");
+            let origin = url.origin().ascii_serialization();
+            assert_eq!(
+                beside(&url),
+                (format!("{origin}{launch}").parse().expect("one, too"), format!("{origin}{messages}"))
+            );
+        }
+    }
 
     #[test]
     fn the_other_servers_get_the_ports_after_the_first_or_free_ones() {
