@@ -288,3 +288,54 @@ fn documents_use_plain_words() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+#[test]
+fn every_recipe_that_a_document_names_exists() {
+    let recipes: Vec<String> = [text("justfile"), text("ops/operate.just")]
+        .iter()
+        .flat_map(|file| file.lines())
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()) && line.contains(':'))
+        .map(|line| line.split([' ', ':']).next().unwrap_or_default().to_owned())
+        .collect();
+    let mut gone = Vec::new();
+    for path in documents() {
+        let document = text(&path);
+        let named = ["`just ", "$ just "].iter().flat_map(|begin| document.split(begin).skip(1));
+        for rest in named {
+            let recipe = rest.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap_or_default();
+            if !recipes.iter().any(|known| known == recipe) {
+                gone.push(format!("{}: just {recipe}", path.display()));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "no justfile has {gone:#?}");
+}
+
+#[test]
+fn every_test_that_shows_an_invariant_is_where_it_is_said_to_be() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = sources(&root.join("src"));
+    files.extend(sources(&root.join("tests")));
+    files.push(root.join("tests/template.py"));
+    let has = |path: &Path, name: &str| {
+        let source = fs::read_to_string(path).expect("a file");
+        [format!("fn {name}("), format!("def test_{name}(")].iter().any(|begin| source.contains(begin))
+    };
+    let mut missing = Vec::new();
+    for shown in text("ARCHITECTURE.md").lines().filter_map(|line| line.split("Shown by ").nth(1)) {
+        let mut file = "";
+        // Every second part stands between two marks, and the mark says what it is.
+        let marks = shown.match_indices(['`', '*']).map(|(_, mark)| mark);
+        for (part, mark) in shown.split(['`', '*']).skip(1).zip(marks).step_by(2) {
+            if mark == "`" {
+                file = part;
+                continue;
+            }
+            let name = part.replace([' ', '\''], "_");
+            if !files.iter().any(|path| path.ends_with(file) && has(path, &name)) {
+                missing.push(format!("{file}: {part}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such test: {missing:#?}");
+}
