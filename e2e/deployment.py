@@ -68,14 +68,28 @@ def deploy(stack):
     stack.start_wechat()
 
 
+def statuses(stack):
+    """What docs/first-deployment.md has whoever deploys look at."""
+    pushes = stack.outputs["EventsUrl"].split("/events/")[1]
+    asked = (
+        ("HEAD", "/authorize"), ("HEAD", "/callback"), ("GET", "/authorize"), ("GET", "/callback"),
+        ("POST", f"/events/{pushes}"), ("POST", f"/messages/{pushes}/wx0000000000000000"), ("POST", "/events"),
+    )
+    return [stack.api(method, path).status for method, path in asked]
+
+
 def come_to_life(stack):
     """From a fresh stack to a platform that is ready."""
+    answered = statuses(stack)
+    expect(answered == [200, 200, 503, 400, 500, 500, 404], "the routes answer as the first deployment's page says", answered)
     answer = stack.api("GET", "/authorize")
     expect(answer.status == 503 and "retry-after" in answer.headers,
            "before the secret and a ticket, the launch page says that the platform is not ready", answer.status)
     stack.wechat.wait_for(r"^wechat +pushed component_verify_ticket (?!200)")
     expect(stack.platform_item("ticket#") is None, "a push is refused while the secret is the template's placeholder")
     stack.put_secret()
+    answered = statuses(stack)
+    expect(answered[4:] == [400, 400, 404], "with the secret, a push and a message without a signature are refused", answered)
     stack.push_ticket()
     fact("the secret is put, and a ticket that WeChat pushes is in the Platform table")
 

@@ -1,7 +1,8 @@
-"""What a first deployment needs of the account, looked at before anything is made. `just preflight` runs it.
+"""What a first deployment needs of the account, looked at before anything is made. `just preflight` runs it, and so does
+`just setup`.
 
-Needs Python and the AWS CLI, with credentials and a region. Changes nothing. The environment variable STACK names the
-stack. What cannot be looked at is said, and is no failure.
+Needs Python and the AWS CLI, with credentials and a region. Changes nothing. What will be deployed is what samconfig.toml
+says. What cannot be looked at is said, and is no failure.
 """
 
 import argparse
@@ -10,11 +11,10 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-import stack
+import samconfig
+from stack import FIRST, ask
 
-ROOT = Path(__file__).resolve().parent.parent
 # What CloudFormation and Lambda allow.
 LONGEST_NAME = 54
 UNRESERVED = 100
@@ -22,15 +22,6 @@ UNRESERVED = 100
 ADDRESSES = ("ec2", "L-0263D0A3", "Elastic IPs", ("ec2", "describe-addresses"), "Addresses")
 VPCS = ("vpc", "L-F678F1CE", "VPCs", ("ec2", "describe-vpcs"), "Vpcs")
 GATEWAYS = ("vpc", "L-A4707A72", "internet gateways", ("ec2", "describe-internet-gateways"), "InternetGateways")
-
-
-def ask(*arguments):
-    """What the AWS CLI answers; None, and the last line of what it says, where it answers nothing."""
-    done = subprocess.run(["aws", *arguments, "--output", "json"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no answer"]
-        return None, said[-1]
-    return json.loads(done.stdout or "null"), ""
 
 
 class Findings:
@@ -48,13 +39,12 @@ class Findings:
         print(f"? {text} could not be looked at: {why}")
 
 
-def name(findings):
-    length = len(stack.STACK)
-    if length > LONGEST_NAME or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", stack.STACK):
-        findings.bad(f"the stack's name has {length} characters: {stack.STACK}",
+def name(findings, stack):
+    if len(stack) > LONGEST_NAME or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", stack):
+        findings.bad(f"the stack's name has {len(stack)} characters: {stack}",
                      f"at most {LONGEST_NAME} letters, digits and hyphens, beginning with a letter")
     else:
-        findings.good(f"the stack's name is {stack.STACK}")
+        findings.good(f"the stack's name is {stack}")
 
 
 def caller(findings):
@@ -80,35 +70,49 @@ def region(findings):
     return found
 
 
-def existing(findings):
-    found, why = ask("cloudformation", "describe-stacks", "--stack-name", stack.STACK)
-    if found is not None:
-        status = found["Stacks"][0]["StackStatus"]
-        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
-            findings.bad(f"a stack of this name failed: {status}",
-                         "delete it (sam delete), then just leftovers")
+def deployed(findings, stack):
+    """The parameters that a stack of this name has already."""
+    found, why = ask("cloudformation", "describe-stacks", "--stack-name", stack)
+    if found is None:
+        if "does not exist" in why:
+            findings.good("there is no stack of this name yet")
         else:
-            findings.good(f"there is a stack of this name already: {status}. Deploying updates it")
-    elif "does not exist" in why:
-        findings.good("there is no stack of this name yet")
+            findings.unknown("whether there is a stack of this name", why)
+        return {}
+    found = found["Stacks"][0]
+    status = found["StackStatus"]
+    if status in FIRST:
+        findings.good(f"a first deployment is not complete: {status}. Deploying goes on with it")
+    elif status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        findings.bad(f"a stack of this name failed: {status}", "delete it (sam delete), then just leftovers")
     else:
-        findings.unknown("whether there is a stack of this name", why)
+        findings.good(f"there is a stack of this name already: {status}. Deploying updates it")
+    return {pair["ParameterKey"]: pair["ParameterValue"] for pair in found.get("Parameters", [])}
 
 
-def concurrency(findings, reserved):
+def concurrency_limit():
+    """How many functions the account may run at once; None where it cannot be looked at."""
+    settings, _ = ask("lambda", "get-account-settings")
+    return settings and settings["AccountLimit"]["ConcurrentExecutions"]
+
+
+def concurrency(findings, parameters, there):
     settings, why = ask("lambda", "get-account-settings")
     if settings is None:
         findings.unknown("Lambda's concurrency", why)
         return
     limit = settings["AccountLimit"]
-    free = limit["UnreservedConcurrentExecutions"]
+    wanted = samconfig.reserved(parameters)
+    reserved = sum(wanted.values())
+    # What a stack that exists has reserved is not free any more, and is its own.
+    free = limit["UnreservedConcurrentExecutions"] + sum(samconfig.reserved(there).values())
     text = f"Lambda's concurrency: {limit['ConcurrentExecutions']}, of which {free} are not reserved"
     if free - reserved >= UNRESERVED or reserved == 0:
         findings.good(text)
     else:
         findings.bad(f"{text}; the stack reserves {reserved}, and {UNRESERVED} must stay unreserved",
-                     "deploy with VisitsConcurrency=0 EventsConcurrency=0 MessagesConcurrency=0 RefreshConcurrency=0, "
-                     "or have the quota Concurrent executions raised first: Service Quotas, AWS Lambda")
+                     f"in samconfig.toml add {' '.join(f'{name}=0' for name in wanted)} to parameter_overrides, or have the "
+                     "quota Concurrent executions raised first: Service Quotas, AWS Lambda")
 
 
 def quota(findings, needed, service, code, what, call, key):
@@ -127,7 +131,7 @@ def quota(findings, needed, service, code, what, call, key):
 
 def default_zones(region):
     """The zones that network.yaml takes in a region."""
-    text = (ROOT / "network.yaml").read_text(encoding="utf-8")
+    text = (samconfig.ROOT / "network.yaml").read_text(encoding="utf-8")
     found = re.search(rf"^    {re.escape(region)}: {{A: (\S+), B: (\S+)}}$", text, re.MULTILINE)
     return list(found.groups()) if found else []
 
@@ -135,7 +139,7 @@ def default_zones(region):
 def zones(findings, region, chosen):
     wanted = chosen.split(",") if chosen else default_zones(region)
     if not wanted:
-        findings.bad(f"network.yaml knows no zones of {region}", "deploy with Zones=<two zone ids>")
+        findings.bad(f"network.yaml knows no zones of {region}", "in samconfig.toml add Zones=<two zone ids> to parameter_overrides")
         return
     found, why = ask("ec2", "describe-availability-zones")
     if found is None:
@@ -145,12 +149,12 @@ def zones(findings, region, chosen):
     missing = [zone for zone in wanted if zone not in there]
     if missing:
         findings.bad(f"this account has no zone {', '.join(missing)}",
-                     f"deploy with Zones=<two of {', '.join(sorted(there))}>")
+                     f"in samconfig.toml add Zones=<two of {', '.join(sorted(there))}> to parameter_overrides")
     else:
         findings.good(f"availability zones {', '.join(wanted)}")
 
 
-def permissions(findings, identity, region, needs_network):
+def permissions(findings, identity, region, parameters):
     """Whether the caller may do what ops/deployer-policy.json lists."""
     arn = identity["Arn"]
     if arn.endswith(":root"):
@@ -159,37 +163,47 @@ def permissions(findings, identity, region, needs_network):
     # A session's role is what has the policies.
     if session := re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+", arn):
         arn = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
-    policy = json.loads((ROOT / "ops" / "deployer-policy.json").read_text(encoding="utf-8"))
-    denied = []
+    policy = json.loads((samconfig.ROOT / "ops" / "deployer-policy.json").read_text(encoding="utf-8"))
+    denied, roles_denied = [], []
     for statement in policy["Statement"]:
-        if statement["Sid"] == "NetworkCreated" and not needs_network:
+        if statement["Sid"] == "NetworkCreated" and parameters["Network"] != "created":
             continue
         resources = statement["Resource"]
         resource = resources if isinstance(resources, str) else resources[0]
         resource = resource.replace("arn:*", f"arn:{identity['Arn'].split(':')[1]}").replace(
             "::*:", f"::{identity['Account']}:").replace(":*:*:", f":{region}:{identity['Account']}:")
         # As the stack will ask: with its boundary, and through the services that it uses.
-        context = [
-            {"ContextKeyName": key, "ContextKeyType": "string",
-             "ContextKeyValues": [value if isinstance(value, str) else value[0]]}
-            for keys in statement.get("Condition", {}).values() for key, value in keys.items()
-        ]
+        condition = {key: value if isinstance(value, str) else value[0]
+                     for keys in statement.get("Condition", {}).values() for key, value in keys.items()}
+        within = "iam:PermissionsBoundary" in condition
+        if within:
+            condition["iam:PermissionsBoundary"] = parameters["PermissionsBoundary"]
+        context = [{"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+                   for key, value in condition.items() if value]
         answer, why = ask("iam", "simulate-principal-policy", "--policy-source-arn", arn, "--resource-arns", resource,
                           *(("--context-entries", json.dumps(context)) if context else ()),
                           "--action-names", *statement["Action"])
         if answer is None:
             findings.unknown("the permissions", why)
             return
-        denied += [result["EvalActionName"] for result in answer["EvaluationResults"]
-                   if result["EvalDecision"] != "allowed"]
-    if denied:
-        findings.bad(f"not allowed: {', '.join(denied)}", "give the role ops/deployer-policy.json: docs/first-deployment.md")
+        found = [result["EvalActionName"] for result in answer["EvaluationResults"] if result["EvalDecision"] != "allowed"]
+        (roles_denied if within else denied).extend(found)
+    if roles_denied and not denied and not parameters["PermissionsBoundary"]:
+        findings.bad(f"not allowed without a boundary: {', '.join(roles_denied)}",
+                     "in samconfig.toml add PermissionsBoundary=<ARN of boundary-of-wechat-authorizer> to parameter_overrides")
+    elif roles_denied or denied:
+        findings.bad(f"not allowed: {', '.join([*roles_denied, *denied])}",
+                     "give the role ops/deployer-policy.json: docs/first-deployment.md")
     else:
         findings.good("the permissions of ops/deployer-policy.json")
 
 
 def tools(findings):
-    for command in (("sam", "--version"), ("cargo", "lambda", "--version")):
+    commands = [("sam", "--version")]
+    # A release is built already.
+    if "CodeUri: .\n" in samconfig.template():
+        commands.append(("cargo", "lambda", "--version"))
+    for command in commands:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
@@ -202,25 +216,25 @@ def tools(findings):
 
 def main():
     parser = argparse.ArgumentParser(prog="preflight.py", description=__doc__)
-    parser.add_argument("--network", choices=["none", "existing", "created"], default="created")
-    parser.add_argument("--nat-gateways", type=int, choices=[1, 2], default=2)
-    parser.add_argument("--zones", default="", help="what will be the parameter Zones")
-    parser.add_argument("--reserved", type=int, default=452, help="the sum of the four ...Concurrency parameters")
+    parser.add_argument("--config-env", default="default", help="which part of samconfig.toml will be deployed")
+    parser.add_argument("--stack-name", help="if it will not be that of samconfig.toml")
     arguments = parser.parse_args()
+    parameters = samconfig.parameters(arguments.config_env)
+    stack = arguments.stack_name or samconfig.stack_name(arguments.config_env)
     findings = Findings()
-    name(findings)
+    name(findings, stack)
     tools(findings)
     here = region(findings)
     identity = caller(findings)
     if identity and here:
-        existing(findings)
-        concurrency(findings, arguments.reserved)
-        if arguments.network == "created":
-            quota(findings, arguments.nat_gateways, *ADDRESSES)
+        there = deployed(findings, stack)
+        concurrency(findings, parameters, there)
+        if parameters["Network"] == "created" and there.get("Network") != "created":
+            quota(findings, int(parameters["NatGateways"]), *ADDRESSES)
             quota(findings, 1, *VPCS)
             quota(findings, 1, *GATEWAYS)
-            zones(findings, here, arguments.zones)
-        permissions(findings, identity, here, arguments.network == "created")
+            zones(findings, here, parameters["Zones"])
+        permissions(findings, identity, here, parameters)
     if findings.failed:
         sys.exit(f"{findings.failed} to fix first.")
     print("Deploy.")

@@ -1,14 +1,13 @@
-"""Asks what a first deployment cannot guess, and writes the answers into samconfig.toml. `just setup` then builds, deploys
-and says what goes into which field of WeChat's console.
+"""Asks what a first deployment cannot guess, and writes the answers into samconfig.toml. `just setup` then looks whether the
+account has what the stack needs, builds, deploys, and says what goes into which field of WeChat's console.
 """
 
-import json
 import re
 import sys
-import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import preflight
+import samconfig
+
 NETWORKS = """\
   WeChat answers only addresses on its allow-list. From where shall the functions call it?
     none      Lambda's own addresses, which change: for trying out. $0
@@ -32,57 +31,35 @@ MORE = {
 }
 # Enter alone keeps what is there.
 NOTHING = "-"
-SECTION = "[default.deploy.parameters]"
 
 
 def ask(question, pattern, proposed):
     while True:
-        answer = input(f"{question}{f' [{proposed}]' if proposed else ''}: ").strip() or proposed
+        try:
+            answer = input(f"{question}{f' [{proposed}]' if proposed else ''}: ").strip() or proposed
+        except EOFError:
+            sys.exit("\nNo answer. Nothing was written.")
         if re.fullmatch(pattern, answer):
             return "" if answer == NOTHING else answer
         print("  That is not one.")
 
 
-def known(overrides):
-    """The values that the file has. One value may be a string of several."""
-    listed = overrides if isinstance(overrides, list) else overrides.split()
-    pairs = (pair.split("=", 1) for pair in listed)
-    return {name: value.strip('"') for name, value in pairs}
-
-
-def written(text, values):
-    """The file with these values, and everything else as it was."""
-    # SAM takes a value with a space, or an empty one, only in quotes.
-    pairs = (f'{name}="{value}"' if " " in value or not value else f"{name}={value}" for name, value in values.items())
-    pairs = ", ".join(json.dumps(pair, ensure_ascii=False) for pair in pairs)
-    before, section, after = text.partition(SECTION)
-    if not section:
-        sys.exit(f"samconfig.toml has no {SECTION}.")
-    end = after.find("\n[") if "\n[" in after else len(after)
-    own, rest = after[:end], after[end:]
-    line = f"parameter_overrides = [{pairs}]"
-    pattern = r"^parameter_overrides = (\[[^\]]*\]|\"[^\n]*\")$"
-    changed, count = re.subn(pattern, lambda _: line, own, flags=re.MULTILINE)
-    return before + section + (changed if count else f"\n{line}{own}") + rest
-
-
 def main():
-    file = ROOT / "samconfig.toml"
-    text = file.read_text(encoding="utf-8")
-    before = known(tomllib.loads(text)["default"]["deploy"]["parameters"].get("parameter_overrides", []))
+    before = samconfig.overrides("default")
     values = dict(before)
-    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    questions = [question for question in QUESTIONS if f"\n  {question[0]}:\n" in template]
-    for name, question, pattern, proposed in questions:
+    for name, question, pattern, proposed in QUESTIONS:
         values[name] = ask(question, pattern, values.get(name) or proposed)
         for more in MORE.get(values[name], []):
             values[more[0]] = ask(more[1], more[2], values.get(more[0], ""))
     if values["Network"] != "existing":
         values.update(SubnetIds="", SecurityGroupIds="")
+    reserved = samconfig.reserved(samconfig.parameters("default"))
+    limit = preflight.concurrency_limit()
+    if limit is not None and limit < sum(reserved.values()) + preflight.UNRESERVED:
+        values.update(dict.fromkeys(reserved, "0"))
+        print(f"This account may run {limit} functions at once, too few to reserve some: {', '.join(reserved)} are 0.")
     # For a parameter that the file leaves out, an update of the stack keeps the value that was deployed.
-    text = written(text, {name: value for name, value in values.items() if value or name in before})
-    tomllib.loads(text)
-    file.write_text(text, encoding="utf-8")
+    samconfig.write_overrides({name: value for name, value in values.items() if value or name in before})
     print("samconfig.toml has the answers. Commit it: it holds no secret.")
 
 

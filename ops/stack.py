@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+import samconfig
+
 STACK = os.environ.get("STACK", "wechat-authorizer")
 
 # What WeChat's console calls them.
@@ -33,6 +35,15 @@ def aws(*arguments, stdin=None, **environment):
     if done.returncode:
         sys.exit(f"aws {arguments[0]} {arguments[1]} failed.")
     return json.loads(done.stdout or "null")
+
+
+def ask(*arguments):
+    """What the AWS CLI answers; None, and the last line of what it says, where it answers nothing."""
+    done = subprocess.run(["aws", *arguments, "--output", "json"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no answer"]
+        return None, said[-1]
+    return json.loads(done.stdout or "null"), ""
 
 
 def output(key):
@@ -172,6 +183,23 @@ def put_secret(arn, secret):
     aws(*put, stdin=json.dumps(secret))
 
 
+# A stack with one of these was never complete, or its update was stopped and not taken back.
+FIRST = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "UPDATE_FAILED")
+
+
+def deploy(arguments):
+    """Deploys what is built; further options go to sam deploy. A first deployment that fails keeps what it has made, and is
+    continued by the next: rolled back, it would leave tables, key and secret behind."""
+    name = arguments.stack_name or samconfig.stack_name(arguments.config_env)
+    found, why = ask("cloudformation", "describe-stacks", "--stack-name", name)
+    if found is None and "does not exist" not in why:
+        sys.exit(why)
+    is_first = found is None or found["Stacks"][0]["StackStatus"] in FIRST
+    rollback = "--disable-rollback" if is_first else "--no-disable-rollback"
+    command = ["sam", "deploy", "--config-env", arguments.config_env, "--stack-name", name, rollback, *arguments.rest]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
 # Fields of WeChat's console under 开发配置, and the outputs that go into them.
 CONSOLE = (
     ("授权发起页域名", "AuthorizationHost", ""),
@@ -193,20 +221,26 @@ def console(_arguments):
     print("Then just rotate-secret, wait ten minutes for a ticket, just doctor, and open " + outputs["AuthorizeUrl"])
 
 
-def protect(_arguments):
-    """Keeps an update from replacing or removing tables, secret, key, API and domain, and the addresses on WeChat's
+ANYTHING = {"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}
+
+
+def protect(arguments):
+    """Keeps an update from replacing or removing tables, secret, key, API, domain and network, and the addresses on WeChat's
     allow-list; and the stack from being deleted by mistake."""
-    here = os.path.dirname(os.path.abspath(__file__))
     policies = {STACK: "stack-policy.json"}
     listed = aws("cloudformation", "describe-stack-resources", "--stack-name", STACK)["StackResources"]
     for resource in listed:
         if resource["LogicalResourceId"] == "NetworkStack":
             policies[resource["PhysicalResourceId"]] = "network-policy.json"
     for stack, policy in policies.items():
-        body = f"file://{os.path.join(here, policy)}"
+        body = json.dumps(ANYTHING) if arguments.off else (samconfig.ROOT / "ops" / policy).read_text(encoding="utf-8")
         aws("cloudformation", "set-stack-policy", "--stack-name", stack, "--stack-policy-body", body)
-    aws("cloudformation", "update-termination-protection", "--stack-name", STACK, "--enable-termination-protection")
-    print("Protected. To give up an address, the domain or the stack on purpose, take the policy or the protection away first.")
+    termination = "--no-enable-termination-protection" if arguments.off else "--enable-termination-protection"
+    aws("cloudformation", "update-termination-protection", "--stack-name", STACK, termination)
+    if arguments.off:
+        print("Not protected. Afterwards: just protect")
+    else:
+        print("Protected. To give up the network, an address, the domain or the stack on purpose, first: just protect --off")
 
 
 # What the template retains, by its logical names.
@@ -214,32 +248,42 @@ TABLES = ("AuthorizersTable", "PlatformTable")
 RETAINED = (*TABLES, "ComponentSecret", "TablesKey")
 
 
+# CloudFormation tells of a stack that is gone for 90 days, by its id. The others are there, and have failed.
+GONE = ("DELETE_COMPLETE", "ROLLBACK_COMPLETE")
+FAILED = ("CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED")
+
+
 def leftovers(arguments):
     """What stacks of this name that are gone have left behind: tables, secret and key. Nothing of a stack whose tables
-    have an item is touched."""
-    # 90 days long CloudFormation tells of a stack that is gone, by its id.
-    stacks = aws("cloudformation", "list-stacks", "--stack-status-filter", "DELETE_COMPLETE", "ROLLBACK_COMPLETE")
+    have an item is touched, and no key that a backup may need."""
+    stacks = aws("cloudformation", "list-stacks", "--stack-status-filter", *GONE, *FAILED)["StackSummaries"]
     removable = []
-    for found in stacks["StackSummaries"]:
+    for found in stacks:
         if found["StackName"] != STACK:
             continue
+        if found["StackStatus"] in FAILED:
+            print(f"{found['StackStatus']}: the stack is still there. Deploy again, or sam delete --stack-name {STACK}")
+            continue
         events = aws("cloudformation", "describe-stack-events", "--stack-name", found["StackId"])["StackEvents"]
-        left = {
+        retained = {
             event["LogicalResourceId"]: event["PhysicalResourceId"]
             for event in events
             if event["LogicalResourceId"] in RETAINED and event["ResourceStatus"] == "DELETE_SKIPPED"
         }
-        left = {name: left[name] for name in RETAINED if name in left and is_there(name, left[name])}
+        left = {name: retained[name] for name in RETAINED if name in retained and is_there(name, retained[name])}
         if not left:
             continue
         print(f"{found['StackStatus']} since {found.get('DeletionTime', found['CreationTime'])}:")
         for name, physical in left.items():
             print(f"  {name}: {physical}")
         full = [name for name in TABLES if name in left and has_items(left[name])]
+        removed = [name for name in TABLES if name in retained and name not in left]
         if full:
             print(f"  kept, because of items in {' and '.join(full)}: they may be merchants' authorizations")
         elif "ComponentSecret" in left and is_put(left["ComponentSecret"]):
             print("  kept, because the secret has been put")
+        elif removed:
+            print(f"  kept: {' and '.join(removed)} was removed before, and a backup of it can be read with this key only")
         else:
             removable.append(left)
     if not removable:
@@ -262,7 +306,10 @@ def is_there(name, physical):
     if name == "ComponentSecret":
         secrets = aws("secretsmanager", "list-secrets", "--filters", f"Key=name,Values={physical.split(':')[-1][:-7]}")
         return physical in [secret["ARN"] for secret in secrets["SecretList"] if "DeletedDate" not in secret]
-    return aws("kms", "describe-key", "--key-id", physical)["KeyMetadata"]["KeyState"] == "Enabled"
+    found, why = ask("kms", "describe-key", "--key-id", physical)
+    if found is None and "NotFoundException" not in why:
+        sys.exit(why)
+    return found is not None and found["KeyMetadata"]["KeyState"] == "Enabled"
 
 
 def has_items(table):
@@ -307,7 +354,10 @@ def main():
                              help="compare every account now, and not only those whose turn it is")
     command("import", import_accounts).add_argument("--yes", action="store_true", help="do not ask")
     command("console", console)
-    command("protect", protect)
+    deploying = command("deploy", deploy)
+    deploying.add_argument("--config-env", default="default", help="which part of samconfig.toml")
+    deploying.add_argument("--stack-name", help="if it is not that of samconfig.toml")
+    command("protect", protect).add_argument("--off", action="store_true", help="allow everything again")
     leaving = command("leftovers", leftovers)
     leaving.add_argument("--remove", action="store_true", help="remove what is listed and not kept")
     leaving.add_argument("--yes", action="store_true", help="do not ask")
@@ -315,7 +365,9 @@ def main():
     rotating.add_argument("file", nargs="?", help="JSON with any of the fields; else they are asked for")
     rotating.add_argument("--correct", action="store_true", help="replace a new key that the console does not have yet")
     rotating.add_argument("--finish", action="store_true", help="take the previous 消息加解密Key out")
-    arguments = parser.parse_args()
+    arguments, arguments.rest = parser.parse_known_args()
+    if arguments.rest and arguments.action is not deploy:
+        parser.error(f"unrecognized arguments: {' '.join(arguments.rest)}")
     arguments.action(arguments)
 
 

@@ -17,15 +17,19 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# In place of the AWS CLI: it answers what a file says, by the first two arguments.
+# In place of the AWS CLI: it answers what a file says, by how its arguments begin.
 CLI = """#!{python}
-import json, os, sys
+import fnmatch, json, os, sys
 if sys.argv[1:3] == ["lambda", "invoke"]:
     # Every function answers with its event.
     event, answer = sys.argv[sys.argv.index("--payload") + 1:][:2]
     open(answer, "w").write(open(event.removeprefix("fileb://")).read())
     sys.exit(print("{{}}"))
-answer = json.load(open(os.environ["ANSWERS"]))[" ".join(sys.argv[1:3])]
+call = " ".join(sys.argv[1:])
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write(call + "\\n")
+answers = json.load(open(os.environ["ANSWERS"]))
+answer = answers[max((key for key in answers if fnmatch.fnmatchcase(call, key + " *")), key=len)]
 if isinstance(answer, str):
     sys.exit(answer)
 if sys.argv[1:3] == ["service-quotas", "get-service-quota"]:
@@ -58,33 +62,50 @@ GOOD = {
 
 
 class Program(unittest.TestCase):
-    """A program of ops/ with a stand-in for the AWS CLI."""
+    """A program of ops/ in a copy of the project, with stand-ins for the AWS CLI and SAM."""
 
-    def run_with(self, *arguments, changes={}, **variables):
+    def run_with(self, *arguments, changes={}, parameters=(), config=None, release=False, answers="", tools=("sam", "cargo"), **variables):
         """What it prints, and its exit status."""
         with tempfile.TemporaryDirectory() as directory:
-            for name in ("aws", "sam", "cargo"):
-                file = Path(directory, name)
-                file.write_text(CLI.format(python=sys.executable) if name == "aws" else "#!/bin/sh\necho 1.2.3\n")
+            bin, place = Path(directory, "bin"), Path(directory, "place")
+            bin.mkdir()
+            for name in ("aws", *tools):
+                file = bin / name
+                says = 'echo "$0 $*" >> "$CALLS"\necho 1.2.3\n'
+                file.write_text(CLI.format(python=sys.executable) if name == "aws" else f"#!/bin/sh\n{says}")
                 file.chmod(file.stat().st_mode | stat.S_IXUSR)
-            answers = Path(directory, "answers.json")
-            answers.write_text(json.dumps({**GOOD, **changes}))
+            shutil.copytree(ROOT / "ops", place / "ops")
+            for name in ("template.yaml", "network.yaml", "samconfig.toml"):
+                text = (ROOT / name).read_text(encoding="utf-8")
+                if name == "samconfig.toml":
+                    text = config or text
+                if name == "samconfig.toml" and parameters:
+                    text = text.replace('["Network=created"]', json.dumps(list(parameters)))
+                if name == "template.yaml" and release:
+                    text = text.replace("CodeUri: .\n", "CodeUri: function\n")
+                (place / name).write_text(text, encoding="utf-8")
+            said, calls = Path(directory, "answers.json"), Path(directory, "calls")
+            said.write_text(json.dumps({**GOOD, **changes}))
+            calls.touch()
             environment = {
-                "PATH": f"{directory}:{os.environ['PATH']}", "ANSWERS": str(answers), "AWS_DEFAULT_REGION": "us-east-1",
+                "PATH": f"{bin}:/usr/bin:/bin", "ANSWERS": str(said), "CALLS": str(calls), "AWS_DEFAULT_REGION": "us-east-1",
                 "PYTHONDONTWRITEBYTECODE": "1", **variables,
             }
             done = subprocess.run(
-                [sys.executable, ROOT / "ops" / self.NAME, *arguments],
+                [sys.executable, place / "ops" / self.NAME, *arguments], cwd=place, input=answers,
                 env=environment, capture_output=True, text=True, check=False)
             self.assertNotIn("Traceback", done.stderr)
+            self.calls = [line.removeprefix(f"{bin}/") for line in calls.read_text().splitlines()]
+            self.errors = done.stderr
+            self.config = (place / "samconfig.toml").read_text(encoding="utf-8")
             return done.stdout, done.returncode
 
 
 class Preflight(Program):
     NAME = "preflight.py"
 
-    def check_finds(self, part, *arguments, changes={}, **variables):
-        said, status = self.run_with(*arguments, changes=changes, **variables)
+    def check_finds(self, part, *arguments, **variables):
+        said, status = self.run_with(*arguments, **variables)
         lines = said.splitlines()
         wrong = [line for line in lines if line.startswith("✗")]
         self.assertEqual(len(wrong), 1, said)
@@ -115,16 +136,51 @@ class Preflight(Program):
         ):
             with self.subTest(part):
                 self.check_finds(part, changes=changes)
-        self.check_finds("has 55 characters", STACK="s" * 55)
+        self.check_finds("has 55 characters", "--stack-name", "s" * 55)
         self.check_finds("differ", AWS_REGION="eu-west-1")
         self.check_finds("no zones of xx-west-9", AWS_DEFAULT_REGION="xx-west-9")
 
     def test_what_a_choice_does_without_is_not_asked_for(self):
         none = {"ec2 describe-addresses": {"Addresses": [{}] * 5}, "ec2 describe-availability-zones": {"AvailabilityZones": []}}
-        self.assertEqual(self.run_with("--network", "none", changes=none)[1], 0)
-        self.assertEqual(self.run_with("--zones", "use1-az1,use1-az4")[1], 0)
+        self.assertEqual(self.run_with(parameters=["Network=none"], changes=none)[1], 0)
+        self.assertEqual(self.run_with(parameters=["Network=created", "Zones=use1-az1,use1-az4"])[1], 0)
+        one = {"ec2 describe-addresses": {"Addresses": [{}] * 4}}
+        self.assertEqual(self.run_with(parameters=["Network=created", "NatGateways=1"], changes=one)[1], 0)
         small = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
-        self.assertEqual(self.run_with("--reserved", "0", changes={"lambda get-account-settings": small})[1], 0)
+        self.assertEqual(self.run_with("--config-env", "trial", changes={"lambda get-account-settings": small})[1], 0)
+
+    def test_who_deploys_a_release_needs_no_compiler(self):
+        self.check_finds("cargo lambda is not installed", tools=["sam"])
+        self.assertEqual(self.run_with(tools=["sam"], release=True)[1], 0)
+
+    def test_a_role_that_is_bound_to_the_boundary_is_told_to_name_it(self):
+        boundary = "arn:aws:iam::123456789012:policy/boundary-of-wechat-authorizer"
+        said, _ = self.run_with(parameters=["Network=none", f"PermissionsBoundary={boundary}"])
+        self.assertIn("✓ the permissions", said)
+        (asked,) = [call for call in self.calls if "iam:CreateRole " in call]
+        self.assertIn(json.dumps([{"ContextKeyName": "iam:PermissionsBoundary", "ContextKeyType": "string",
+                                   "ContextKeyValues": [boundary]}]), asked)
+        denied = {"EvaluationResults": [{"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"}]}
+        without = "iam simulate-principal-policy * arn:aws:iam::123456789012:role/wechat-authorizer-* --action-names iam:Attach*"
+        self.check_finds("not allowed without a boundary: iam:CreateRole", changes={without: denied})
+
+    def test_what_a_stack_has_already_is_not_missing(self):
+        there = [{"ParameterKey": key, "ParameterValue": value} for key, value in (
+            ("Network", "created"), ("VisitsConcurrency", "250"), ("EventsConcurrency", "100"))]
+        used = {
+            "cloudformation describe-stacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": there}]},
+            "ec2 describe-addresses": {"Addresses": [{}] * 5},
+            "lambda get-account-settings": {
+                "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 250}},
+        }
+        self.assertEqual(self.run_with(changes=used)[1], 0)
+        self.check_finds("Elastic IPs: 5 of 5", changes={**used, "cloudformation describe-stacks": {
+            "Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": there[1:]}]}})
+
+    def test_a_first_deployment_that_failed_is_gone_on_with(self):
+        failed = {"Stacks": [{"StackStatus": "CREATE_FAILED"}]}
+        said, status = self.run_with(changes={"cloudformation describe-stacks": failed})
+        self.assertEqual((status, "Deploying goes on with it" in said), (0, True), said)
 
     def test_what_may_not_be_looked_at_is_said_and_is_no_failure(self):
         refused = "An error occurred (AccessDenied): no"
@@ -160,6 +216,120 @@ class Stack(Program):
         self.assertIn("Then: just reconcile --all", said)
 
 
+class Deploy(Program):
+    NAME = "stack.py"
+
+    def deploys(self, status, *arguments):
+        there = {"Stacks": [{"StackStatus": status}]} if status else "An error occurred (ValidationError): X does not exist"
+        said = self.run_with("deploy", *arguments, changes={"cloudformation describe-stacks": there})
+        self.assertEqual(said[1], 0, self.errors)
+        return self.calls[-1]
+
+    def test_only_a_first_deployment_is_not_rolled_back(self):
+        for status, rollback in (
+            (None, "--disable-rollback"), ("REVIEW_IN_PROGRESS", "--disable-rollback"), ("CREATE_FAILED", "--disable-rollback"),
+            ("UPDATE_FAILED", "--disable-rollback"), ("CREATE_COMPLETE", "--no-disable-rollback"),
+            ("UPDATE_ROLLBACK_COMPLETE", "--no-disable-rollback"),
+        ):
+            command = self.deploys(status, "--no-confirm-changeset")
+            self.assertEqual(command, f"sam deploy --config-env default --stack-name wechat-authorizer {rollback} "
+                                      "--no-confirm-changeset", status)
+        self.assertIn("--stack-name wechat-authorizer-trial ", self.deploys(None, "--config-env", "trial"))
+
+    def test_without_an_answer_nothing_is_deployed(self):
+        _, status = self.run_with("deploy", changes={"cloudformation describe-stacks": "Unable to locate credentials"})
+        self.assertEqual((status, [call for call in self.calls if call.startswith("sam")]), (1, []))
+
+
+class Protect(Program):
+    NAME = "stack.py"
+    NESTED = {"StackResources": [{"LogicalResourceId": "NetworkStack", "PhysicalResourceId": "nested"}]}
+    CHANGES = {
+        "cloudformation describe-stack-resources": NESTED, "cloudformation set-stack-policy": {},
+        "cloudformation update-termination-protection": {},
+    }
+
+    def test_the_network_stays_and_so_do_its_addresses(self):
+        said, status = self.run_with("protect", changes=self.CHANGES)
+        self.assertEqual(status, 0, said)
+        calls = "\n".join(self.calls)
+        self.assertRegex(calls, r"--stack-name wechat-authorizer --stack-policy-body [^$]*Deny[^$]*LogicalResourceId/NetworkStack")
+        self.assertRegex(calls, r"--stack-name nested --stack-policy-body [^$]*Deny")
+        self.assertIn("--enable-termination-protection", calls)
+
+    def test_protection_is_taken_away_on_purpose(self):
+        said, status = self.run_with("protect", "--off", changes=self.CHANGES)
+        self.assertEqual(status, 0, said)
+        calls = "\n".join(self.calls)
+        self.assertEqual((calls.count("set-stack-policy"), calls.count("Deny")), (2, 0), calls)
+        self.assertIn("--no-enable-termination-protection", calls)
+
+
+class Leftovers(Program):
+    NAME = "stack.py"
+    NAMES = {"AuthorizersTable": "w-AuthorizersTable-1", "PlatformTable": "w-PlatformTable-1",
+             "ComponentSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:ComponentSecret-1-abcdef", "TablesKey": "key-1"}
+
+    def account(self, **changes):
+        """An account in which a first deployment was rolled back."""
+        events = [{"LogicalResourceId": name, "PhysicalResourceId": physical, "ResourceStatus": "DELETE_SKIPPED"}
+                  for name, physical in self.NAMES.items()]
+        stack = {"StackName": "wechat-authorizer", "StackId": "1", "StackStatus": "ROLLBACK_COMPLETE", "CreationTime": "then"}
+        return {
+            "cloudformation list-stacks": {"StackSummaries": [stack]},
+            "cloudformation describe-stack-events": {"StackEvents": events},
+            "dynamodb list-tables": {"TableNames": [self.NAMES["AuthorizersTable"], self.NAMES["PlatformTable"]]},
+            "dynamodb scan": {"Count": 0}, "dynamodb update-table": {}, "dynamodb wait": {}, "dynamodb delete-table": {},
+            "secretsmanager list-secrets": {"SecretList": [{"ARN": self.NAMES["ComponentSecret"]}]},
+            "secretsmanager get-secret-value": {"SecretString": json.dumps({"token": "replace-me"})},
+            "secretsmanager delete-secret": {},
+            "kms describe-key": {"KeyMetadata": {"KeyState": "Enabled"}}, "kms schedule-key-deletion": {},
+            **{key.replace("_", " ", 1).replace("_", "-"): value for key, value in changes.items()},
+        }
+
+    def removed(self, **changes):
+        """What is removed, and what is said."""
+        said, status = self.run_with("leftovers", "--remove", "--yes", changes=self.account(**changes))
+        self.assertEqual(status, 0, said + self.errors)
+        return [call.split(" --output")[0] for call in self.calls if re.search(r"delete|schedule-key", call)], said
+
+    def test_what_a_failed_deployment_left_is_removed(self):
+        calls, _ = self.removed()
+        self.assertEqual([call.split()[1] for call in calls],
+                         ["delete-table", "delete-table", "delete-secret", "schedule-key-deletion"])
+
+    def test_a_key_that_is_gone_is_no_leftover(self):
+        gone = "An error occurred (NotFoundException) when calling the DescribeKey operation: Key does not exist"
+        calls, said = self.removed(kms_describe_key=gone)
+        self.assertEqual(len(calls), 3, said)
+        calls, said = self.removed(
+            kms_describe_key=gone, dynamodb_list_tables={"TableNames": []}, secretsmanager_list_secrets={"SecretList": []})
+        self.assertEqual((calls, said.strip()), ([], "Nothing is left that may be removed."))
+
+    def test_a_key_stays_that_a_backup_may_need(self):
+        calls, said = self.removed(
+            dynamodb_list_tables={"TableNames": []}, secretsmanager_list_secrets={"SecretList": []})
+        self.assertEqual(calls, [])
+        self.assertIn("can be read with this key only", said)
+
+    def test_a_deployment_that_never_made_tables_leaves_a_key_that_nothing_needs(self):
+        events = [{"LogicalResourceId": "TablesKey", "PhysicalResourceId": "key-1", "ResourceStatus": "DELETE_SKIPPED"}]
+        calls, _ = self.removed(cloudformation_describe_stack_events={"StackEvents": events})
+        self.assertEqual([call.split()[1] for call in calls], ["schedule-key-deletion"])
+
+    def test_what_merchants_authorized_stays(self):
+        calls, said = self.removed(dynamodb_scan={"Count": 1})
+        self.assertEqual((calls, "may be merchants' authorizations" in said), ([], True))
+        calls, said = self.removed(secretsmanager_get_secret_value={"SecretString": json.dumps({"token": "mine"})})
+        self.assertEqual((calls, "the secret has been put" in said), ([], True))
+
+    def test_a_stack_that_failed_and_is_there_is_named(self):
+        for status in ("CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"):
+            stack = {"StackName": "wechat-authorizer", "StackId": "1", "StackStatus": status, "CreationTime": "then"}
+            calls, said = self.removed(cloudformation_list_stacks={"StackSummaries": [stack]})
+            self.assertEqual((calls, f"{status}: the stack is still there" in said), ([], True), said)
+
+
 class Policies(unittest.TestCase):
     def test_the_deployer_s_policy_fits_into_a_role(self):
         for name, longest in (("deployer", 10_240), ("operator", 6_144), ("boundary", 6_144)):
@@ -176,30 +346,23 @@ class Policies(unittest.TestCase):
         template = (ROOT / "template.yaml").read_text(encoding="utf-8")
         retained = set(re.findall(r"^  (\w+):(?:\n    .*)*\n    DeletionPolicy: Retain$", template, re.MULTILINE))
         self.assertIn("TablesKey", retained)
-        self.assertEqual(self.denied("stack-policy.json"), retained | {"Api", "ApiDomain"})
+        self.assertEqual(self.denied("stack-policy.json"), retained | {"Api", "ApiDomain", "NetworkStack"})
         network = (ROOT / "network.yaml").read_text(encoding="utf-8")
         addresses = set(re.findall(r"^  (\w+):\n    Type: AWS::EC2::EIP$", network, re.MULTILINE))
         self.assertEqual(self.denied("network-policy.json"), addresses)
 
 
-class Setup(unittest.TestCase):
-    def overrides(self, *answers, before=None):
+class Setup(Program):
+    NAME = "setup.py"
+
+    def overrides(self, *answers, **variables):
         """The parameters that samconfig.toml has after these answers, and the rest of it."""
-        with tempfile.TemporaryDirectory() as directory:
-            place = Path(directory)
-            shutil.copytree(ROOT / "ops", place / "ops")
-            shutil.copy(ROOT / "template.yaml", place)
-            text = before or (ROOT / "samconfig.toml").read_text(encoding="utf-8")
-            (place / "samconfig.toml").write_text(text, encoding="utf-8")
-            answers = [*answers, *[""] * 9]
-            done = subprocess.run(
-                [sys.executable, place / "ops" / "setup.py"], input="\n".join(answers), capture_output=True, text=True,
-                check=False)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.written = (place / "samconfig.toml").read_text(encoding="utf-8")
-            parameters = tomllib.loads(self.written)
-            pairs = parameters["default"]["deploy"]["parameters"].pop("parameter_overrides")
-            return dict(pair.split("=", 1) for pair in pairs), parameters
+        said, status = self.run_with(answers="\n".join([*answers, *[""] * 9]), **variables)
+        self.assertEqual(status, 0, said + self.errors)
+        parameters = tomllib.loads(self.config)
+        pairs = parameters["default"]["deploy"]["parameters"].pop("parameter_overrides")
+        self.pairs = pairs
+        return dict(pair.split("=", 1) for pair in pairs), parameters
 
     def test_the_answers_are_written_and_nothing_else_is_changed(self):
         original = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
@@ -209,7 +372,7 @@ class Setup(unittest.TestCase):
                              given.items())
         self.assertEqual(rest, original)
         # Asked again, it proposes what it has.
-        again, _ = self.overrides("", "", "", before=self.written)
+        again, _ = self.overrides("", "", "", parameters=self.pairs)
         self.assertEqual(again, given)
 
     def test_a_wrong_answer_is_asked_for_again_and_existing_subnets_are_asked_for(self):
@@ -220,14 +383,30 @@ class Setup(unittest.TestCase):
 
     def test_a_hyphen_takes_an_answer_back(self):
         self.overrides("wx7c0de5a4db0c0001", "none", "ops@example.com", "Shop")
-        given, _ = self.overrides("", "", "-", "-", before=self.written)
+        given, _ = self.overrides("", "", "-", "-", parameters=self.pairs)
         # Left out, they would stay as they are deployed.
         self.assertEqual((given["AlarmEmail"], given["PlatformName"]), ('""', '""'))
 
     def test_another_network_takes_the_subnets_back(self):
         self.overrides("wx7c0de5a4db0c0001", "existing", "subnet-12345678", "sg-12345678")
-        given, _ = self.overrides("", "created", before=self.written)
+        given, _ = self.overrides("", "created", parameters=self.pairs)
         self.assertEqual((given["SubnetIds"], given["SecurityGroupIds"]), ('""', '""'))
+
+    def test_what_sam_has_written_itself_is_kept(self):
+        sam = r'''ComponentAppid="wx7c0de5a4db0c0001" Network="none" PlatformName="My Shop" SupportContact="\"us\" 1" Zones=""'''
+        before = (ROOT / "samconfig.toml").read_text(encoding="utf-8").replace('["Network=created"]', json.dumps(sam))
+        given, _ = self.overrides(config=before)
+        self.assertEqual((given["PlatformName"], given["SupportContact"]), ('"My Shop"', r'"\"us\" 1"'))
+
+    def test_in_a_small_account_nothing_is_reserved(self):
+        small = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
+        given, _ = self.overrides("wx7c0de5a4db0c0001", "none", changes={"lambda get-account-settings": small})
+        reserved = {name: value for name, value in given.items() if name.endswith("Concurrency")}
+        self.assertEqual(reserved, dict.fromkeys(
+            [f"{name}Concurrency" for name in ("Visits", "Events", "Messages", "Refresh")], "0"))
+        for answer in ({"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 548}}, "AccessDenied"):
+            given, _ = self.overrides("wx7c0de5a4db0c0001", "none", changes={"lambda get-account-settings": answer})
+            self.assertFalse([name for name in given if name.endswith("Concurrency")])
 
     def test_the_name_is_as_long_as_the_template_takes_it(self):
         given, _ = self.overrides("wx7c0de5a4db0c0001", "none", "", "s" * 31, "s" * 30)

@@ -87,6 +87,8 @@ class Stack:
         self.template = TEMPLATE if parameters.get("TrafficShift", "AllAtOnce") == "AllAtOnce" else SHIFTING
         # No default: whoever deploys says it.
         parameters = {"Network": "none", **parameters}
+        unknown = parameters.keys() - TEMPLATE["Parameters"].keys()
+        assert not unknown, f"the template has no {unknown}"
         self.values = {
             "AWS::Region": region,
             "AWS::StackName": name,
@@ -603,6 +605,16 @@ class State(unittest.TestCase):
             self.assertEqual(topic["KmsMasterKeyId"], "${TablesKey}")
 
 
+# What is reserved for a function, and its maximum.
+CONCURRENCY = {"Visits": 250, "Events": 100, "Messages": 100, "Refresh": 2}
+
+
+def seconds(file, constant):
+    """A constant of the source."""
+    (found,) = re.findall(rf"const {constant}: Duration = Duration::from_secs\((\d+)\);", (ROOT / file).read_text(encoding="utf-8"))
+    return int(found)
+
+
 ALARMS_OF_THIS_STACK = {
     "StringEquals": {"aws:SourceAccount": "123456789012"},
     "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:wechat-authorizer-*"},
@@ -640,7 +652,7 @@ class Boundary(unittest.TestCase):
 
 
 class Public(unittest.TestCase):
-    def test_there_are_three_public_routes(self):
+    def test_there_are_six_public_routes(self):
         stack = Stack()
         routes = {
             route["RouteKey"]: route["Target"].removeprefix("integrations/")
@@ -714,7 +726,7 @@ class Public(unittest.TestCase):
         self.assertTrue(stack.outputs["MessagesUrl"].endswith(MESSAGES_PATH.replace("{appid}", "$APPID$")))
 
     def test_concurrency_is_kept_and_capped_or_left_alone(self):
-        kept = {"Visits": 250, "Events": 100, "Messages": 100, "Refresh": 2}
+        kept = CONCURRENCY
         concurrency = lambda stack: {
             name.removesuffix("Function"): function["ReservedConcurrentExecutions"]
             for name, function in stack.functions().items()
@@ -723,6 +735,16 @@ class Public(unittest.TestCase):
         self.assertEqual(concurrency(Stack()), {name: str(most) for name, most in kept.items()})
         self.assertLess(sum(kept.values()), 900)
         self.assertEqual(concurrency(Stack(**{f"{name}Concurrency": 0 for name in kept})), {})
+
+    def test_a_flood_of_one_page_leaves_the_other_room(self):
+        # How long a visit of each can take that a stranger may cause again and again.
+        waits = {
+            "GET /callback": seconds("src/callback/budget.rs", "WAIT_FOR_PUSH"),
+            "GET /authorize": seconds("src/component/call.rs", "WHILE_SILENT"),
+        }
+        (stage,) = Stack().of("AWS::ApiGatewayV2::Stage").values()
+        rates = {route: stage["RouteSettings"][route]["ThrottlingRateLimit"] for route in waits}
+        self.assertLessEqual(sum(rates[route] * waits[route] for route in waits), CONCURRENCY["Visits"])
 
     def test_access_logs_have_no_query_string_and_no_path(self):
         (stage,) = Stack().of("AWS::ApiGatewayV2::Stage").values()
@@ -1307,6 +1329,12 @@ class Watching(unittest.TestCase):
         alarms = [arn for widget in widgets(stack) for arn in widget["properties"].get("alarms", [])]
         self.assertEqual(alarms, [f"${{{name}.Arn}}" for name in stack.of("AWS::CloudWatch::Alarm")])
 
+    def test_the_dashboard_leads_to_every_log(self):
+        stack = Stack()
+        linked = re.findall(r"log-group/(\S+?)\)", json.dumps(widgets(stack)))
+        there = [group["LogGroupName"] for group in stack.of("AWS::Logs::LogGroup").values()]
+        self.assertEqual(sorted(link.replace("$252F", "/") for link in linked), sorted(there))
+
     def test_the_dashboard_s_graphs_stand_side_by_side(self):
         taken = set()
         for widget in widgets(Stack()):
@@ -1404,6 +1432,18 @@ class Form(unittest.TestCase):
         self.assertLess(len(TEMPLATE["Resources"]), 250)
         self.assertLess(len(json.dumps(TEMPLATE, ensure_ascii=False).encode()), 500_000)
 
+    def test_the_cost_table_counts_what_is_billed_by_the_month(self):
+        stack = Stack()
+        alarms, pipes = (len(stack.of(f"AWS::{what}")) for what in ("CloudWatch::Alarm", "Pipes::Pipe"))
+        self.assertEqual(pipes, 2)
+        for document, row, reads in (
+            ("docs/deploy.md", f"| alarms, {alarms} × $0.10 | ${alarms / 10:.2f} |", "| two pipes' reads"),
+            ("docs/zh-CN/deploy.md", f"| 告警，{alarms} × $0.10 | ${alarms / 10:.2f} |", "| 两个管道"),
+        ):
+            text = (ROOT / document).read_text(encoding="utf-8")
+            self.assertIn(row, text)
+            self.assertIn(reads, text)
+
     def test_every_exception_from_the_scanner_has_a_reason(self):
         for name, resource in TEMPLATE["Resources"].items():
             for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
@@ -1432,7 +1472,7 @@ def forms():
     for name, parameters in (
         ("one-nat-gateway", {**CREATED, "NatGateways": 1}),
         ("zones", {**CREATED, "Zones": "use1-az4,use1-az6"}),
-        ("small-account", {f"{name}Concurrency": 0 for name in ("Callback", "Authorize", "Events", "Refresh")}),
+        ("small-account", {f"{name}Concurrency": 0 for name in CONCURRENCY}),
         ("without-pipe", {"PublishChanges": "false"}),
         ("without-traces", {"Tracing": "off"}),
         ("behind-a-firewall", {**ZONE, "DefaultEndpoint": "disabled", "PublicBaseUrl": "https://cdn.example.com"}),
@@ -1477,6 +1517,8 @@ def concrete(stack):
 PHYSICAL = {
     "AuthorizersTable.Arn": "dynamodb:{region}:{account}:table/wechat-authorizer-AuthorizersTable-1A2B3C",
     "AuthorizersTable.StreamArn": "dynamodb:{region}:{account}:table/wechat-authorizer-AuthorizersTable-1A2B3C/stream/2026-01-01T00:00:00.000",
+    "PushesTable.Arn": "dynamodb:{region}:{account}:table/wechat-authorizer-PushesTable-1A2B3C",
+    "PushesTable.StreamArn": "dynamodb:{region}:{account}:table/wechat-authorizer-PushesTable-1A2B3C/stream/2026-01-01T00:00:00.000",
     "PlatformTable.Arn": "dynamodb:{region}:{account}:table/wechat-authorizer-PlatformTable-1A2B3C",
     "TablesKey.Arn": "kms:{region}:{account}:key/11111111-2222-3333-4444-555555555555",
     "ComponentSecret.Id": "secretsmanager:{region}:{account}:secret:ComponentSecret-abcdef",
@@ -1528,7 +1570,7 @@ def decisions(stack):
     for function in stack.functions().values():
         own = PERMISSIONS[function["Handler"]]
         documents = policies(function["Role"][2:-5])
-        for table in (AUTHORIZERS, DUE, PLATFORM, PENDING):
+        for table in (AUTHORIZERS, DUE, PLATFORM, PENDING, PUSHES):
             for action in sorted(RECORD | DESCRIBE | {f"dynamodb:{a}" for a in ("Query", "Scan", "BatchGetItem", "DeleteItem", "DeleteTable")}):
                 # Nothing but a query has an index as its resource.
                 if table not in (DUE, PENDING) or action == "dynamodb:Query":
@@ -1540,7 +1582,7 @@ def decisions(stack):
         yield decision(documents, "kms:GenerateDataKey", key, False, through)
         yield decision(documents, "secretsmanager:GetSecretValue", secret, True)
         yield decision(documents, "secretsmanager:PutSecretValue", secret, False)
-        yield decision(documents, "xray:PutTraceSegments", "*", not china)
+        yield decision(documents, "xray:PutTraceSegments", "*", stack.values["Tracing"] == "on" and not china)
         for action in sorted(INTERFACES):
             yield decision(documents, action, "*", True)
             yield decision(documents, action, "*", False, by_code)
@@ -1555,7 +1597,8 @@ def decisions(stack):
         yield decision(reader, action, PLATFORM, False, some)
     yield decision(reader, "dynamodb:Query", AUTHORIZERS, False, some)
     yield decision(reader, "kms:Decrypt", key, True, through)
-    for policy, function in (("InvokeTokenPolicy", "TokenFunction"), ("InvokeLaunchPolicy", "LaunchFunction")):
+    for policy, function in (("InvokeTokenPolicy", "TokenFunction"), ("InvokeLaunchPolicy", "LaunchFunction"),
+                             ("InvokeComponentTokenPolicy", "ComponentTokenFunction")):
         documents = with_arns(stack, [stack.resources[policy]["Properties"]["PolicyDocument"]])
         for other in stack.functions():
             yield decision(documents, "lambda:InvokeFunction", live(other), other == function)
@@ -1566,14 +1609,17 @@ def decisions(stack):
         yield decision(starts, "lambda:InvokeFunction", live(function), started)
         yield decision(starts, "lambda:InvokeFunction", f"${{{function}.Arn}}", False)
     yield decision(starts, "sqs:SendMessage", FAILED, True)
-    pipe = policies("ChangesPipeRole")
-    for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
-        yield decision(pipe, f"dynamodb:{action}", "${AuthorizersTable.StreamArn}", True)
-    yield decision(pipe, "events:PutEvents", "${ChangesBus.Arn}", True)
-    yield decision(pipe, "sqs:SendMessage", "${UnpublishedChanges.Arn}", True)
-    yield decision(pipe, "sqs:SendMessage", FAILED, False)
-    yield decision(pipe, "kms:Decrypt", key, True, through)
-    yield decision(pipe, "dynamodb:GetItem", AUTHORIZERS, False)
+    if "ChangesPipeRole" in stack.resources:
+        pipe = policies("ChangesPipeRole")
+        for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
+            for stream in ("${AuthorizersTable.StreamArn}", "${PushesTable.StreamArn}"):
+                yield decision(pipe, f"dynamodb:{action}", stream, True)
+        yield decision(pipe, "events:PutEvents", "${ChangesBus.Arn}", True)
+        yield decision(pipe, "sqs:SendMessage", "${UnpublishedChanges.Arn}", True)
+        yield decision(pipe, "sqs:SendMessage", FAILED, False)
+        yield decision(pipe, "kms:Decrypt", key, True, through)
+        for table in (AUTHORIZERS, PUSHES):
+            yield decision(pipe, "dynamodb:GetItem", table, False)
     if "TrafficShiftRole" not in stack.resources:
         return
     shifts = policies("TrafficShiftRole")
@@ -1620,9 +1666,7 @@ def write_forms(directory):
     for name, parameters in forms():
         stack = Stack(**parameters)
         assert not stack.refused, (name, stack.refused)
-        form = {"region": stack.values["AWS::Region"], "template": concrete(stack), "decisions": []}
-        if name.startswith(("none-own-", "traffic-shift-")):
-            form["decisions"] = list(decisions(stack))
+        form = {"region": stack.values["AWS::Region"], "template": concrete(stack), "decisions": list(decisions(stack))}
         (directory / f"{name}.json").write_text(json.dumps(form), encoding="utf-8")
 
 
@@ -1805,7 +1849,7 @@ MUTATIONS = [
         broken(("Parameters", "ReturnUrlPrefix", "AllowedPattern"), "^(https?://\\S+)?$"),
     ),
     ("queues_and_the_topic", broken(resource("AlarmTopic", "KmsMasterKeyId"), "alias/aws/sns")),
-    ("there_are_three_public_routes", broken(resource("CallbackHeadRoute", "RouteKey"), "ANY /callback")),
+    ("there_are_six_public_routes", broken(resource("CallbackHeadRoute", "RouteKey"), "ANY /callback")),
     ("nothing_else_is_reached", broken(("Resources", "Open"), URL)),
     (
         "nothing_else_is_reached",
@@ -1872,6 +1916,7 @@ MUTATIONS = [
     ("the_boundary_has_the_actions", shifting(broken(statement("TokenFunctionRole", 0, "Action", "+"), "s3:GetObject"))),
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "EVENTS_PATH"), "events")),
     ("doctor_and_the_console", broken(resource("DoctorFunction", "Environment", "Variables", "MESSAGES_PATH"), "messages")),
+    ("a_flood_of_one_page", broken(resource("ApiStage", "RouteSettings", "GET /callback", "ThrottlingRateLimit"), 100)),
     ("concurrency_is_kept", broken(resource("EventsFunction", "ReservedConcurrentExecutions"), 5)),
     ("access_logs_have_no_query", broken(resource("ApiStage", "AccessLogSettings", "Format"), "$context.path")),
     ("the_pipes_are_made_last", broken(("Resources", "ChangesPipe", "DependsOn"), "ChangesBus")),
@@ -1947,6 +1992,8 @@ MUTATIONS = [
         broken(resource("AlarmTopicPolicy", "PolicyDocument", "Statement", 0, "Condition"), {}),
     ),
     ("the_dashboard_shows_every", dashboard('"${QuotaAlarm.Arn}",', "")),
+    ("the_cost_table_counts", broken(("Resources", "PushesPipe"), NOTHING)),
+    ("the_dashboard_leads_to", broken(resource("DoctorLogs", "LogGroupName"), "/aws/lambda/${AWS::StackName}/diagnosis")),
     ("the_dashboard_s_graphs", dashboard('"x": 8, "y": 9', '"x": 7, "y": 9')),
     ("functions_are_traced", broken(resource("TokenFunction", "TracingConfig", "Mode"), "PassThrough")),
     ("every_parameter_and_output", broken(("Outputs", "EventsUrl", "Description"), "")),
