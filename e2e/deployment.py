@@ -41,7 +41,8 @@ LIMIT = 600
 
 def deploy(stack):
     stack.deploy()
-    expect(stack.status == "CREATE_COMPLETE", "sam deploy creates the stack", stack.status)
+    expect(stack.status == "CREATE_COMPLETE", "just deploy creates the stack", stack.status)
+    expect(not stack.rolls_back, "had it failed, what it had made would have stayed")
     routes = stack.routes()
     digits = stack.stack_id.split("/")[-1].replace("-", "")
     pushes, messages = f"/events/{digits}", f"/messages/{digits}/"
@@ -527,7 +528,8 @@ def update(stack):
     policy = stack.client("cloudformation").get_stack_policy(StackName=STACK).get("StackPolicyBody", "")
     expect("LogicalResourceId/AuthorizersTable" in policy, "just protect sets a stack policy that names the tables")
     stack.deploy(RequireLaunch="true", ReturnUrlPrefix="https://shop.example/wechat/")
-    expect(stack.status == "UPDATE_COMPLETE", "sam deploy updates the stack with other parameters", stack.status)
+    expect(stack.status == "UPDATE_COMPLETE" and stack.rolls_back, "just deploy updates the stack with other parameters",
+           stack.status)
     live = stack.live()
     expect(all(live[name] > version for name, version in versions.items()),
            "the alias of each function leads to a newer version", live)

@@ -87,7 +87,7 @@ class Deployment:
         run(["sam", *arguments], WORK / "sam.log", seconds, AWS_ENDPOINT_URL=self.endpoint)
 
     def deploy(self, **parameters):
-        """As an operator does, with the bucket that SAM makes by itself; only the question is left out."""
+        """As `just deploy` does what is built, with the bucket that SAM makes by itself; only the question is left out."""
         values = {
             "ComponentAppid": COMPONENT_APPID,
             "Architecture": ARCHITECTURE,
@@ -95,9 +95,12 @@ class Deployment:
             "WechatApiBaseUrl": f"http://{self.wechat_address}",
             **parameters,
         }
-        self.sam("deploy", "--config-file", ROOT / "samconfig.toml", "--template-file", built_without_loops(),
-                 "--no-confirm-changeset", "--parameter-overrides",
-                 *(f"{name}={value}" for name, value in values.items()))
+        run([sys.executable, ROOT / "ops" / "stack.py", "deploy", "--config-file", ROOT / "samconfig.toml",
+             "--template-file", built_without_loops(), "--no-confirm-changeset", "--parameter-overrides",
+             *(f"{name}={value}" for name, value in values.items())],
+            WORK / "sam.log", 120, AWS_ENDPOINT_URL=self.endpoint, PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
+        said = (WORK / "sam.log").read_text(encoding="utf-8")
+        self.rolls_back = re.search(r"Disable rollback +: (True|False)", said)[1] == "False"
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.status, self.stack_id = stack["StackStatus"], stack["StackId"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
