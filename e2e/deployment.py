@@ -493,9 +493,11 @@ def operate(stack):
     expect(stack.secret() == {**before, "encoding_aes_key": "m" * 43,
                               "previous_encoding_aes_key": before["encoding_aes_key"]},
            "a mistyped key is replaced with --correct only, and the console's stays")
-    stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"]})
+    stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"], "token": "another"})
+    expect(stack.secret()["previous_token"] == before["token"], "a token, too, stays beside the one that replaces it")
+    stack.rotate_secret({"token": before["token"]})
     stack.just("rotate-secret", "--finish")
-    expect(stack.secret() == before, "just rotate-secret --finish takes the previous key out")
+    expect(stack.secret() == before, "just rotate-secret --finish takes out what was there before")
 
 
 def run_by_schedule(stack):

@@ -23,6 +23,9 @@ FIELDS = {
     "encoding_aes_key": "消息加解密Key",
 }
 
+# Where the value before the last change stands while WeChat may still use it.
+PREVIOUS = {"token": "previous_token", "encoding_aes_key": "previous_encoding_aes_key"}
+
 # What the template puts in place of each.
 PLACEHOLDER = "replace-me"
 
@@ -138,10 +141,11 @@ def rotate_secret(arguments):
     arn = output("ComponentSecretArn")
     stored = json.loads(aws("secretsmanager", "get-secret-value", "--secret-id", arn)["SecretString"])
     if arguments.finish:
-        if stored.pop("previous_encoding_aes_key", None) is None:
-            sys.exit("There is no previous key.")
+        gone = [name for name in PREVIOUS if stored.pop(PREVIOUS[name], None) is not None]
+        if not gone:
+            sys.exit("There is no previous one.")
         put_secret(arn, stored)
-        print("The previous key is gone.")
+        print(f"Gone, as it was before the change: {', '.join(FIELDS[name] for name in gone)}.")
         return
     values = entered(arguments.file)
     stored = {**dict.fromkeys(FIELDS, PLACEHOLDER), **stored}
@@ -153,27 +157,27 @@ def rotate_secret(arguments):
         sys.exit("Not put: a 消息加解密Key has 43 letters and digits.")
     if not changed:
         sys.exit("Nothing to put: the secret has these values.")
-    key_replaced = "encoding_aes_key" in changed and stored["encoding_aes_key"] != PLACEHOLDER
-    under_way = stored.get("previous_encoding_aes_key")
-    # Two keys are tried, and the one that the console has must stay one of them.
-    if key_replaced and under_way not in (None, values["encoding_aes_key"]) and not arguments.correct:
-        sys.exit(
-            "Not put: a change of 消息加解密Key is under way. If WeChat's console has the newer key already, first:\n"
-            "  just rotate-secret --finish\nIf it still has the older one: just rotate-secret --correct"
-        )
-    if key_replaced and not (under_way and arguments.correct):
-        stored["previous_encoding_aes_key"] = stored["encoding_aes_key"]
+    replaced = [name for name in PREVIOUS if name in changed and stored[name] != PLACEHOLDER]
+    for name in replaced:
+        under_way = stored.get(PREVIOUS[name])
+        # Two are tried, and the one that the console has must stay one of them.
+        if under_way not in (None, values[name]) and not arguments.correct:
+            sys.exit(
+                f"Not put: a change of {FIELDS[name]} is under way. If WeChat's console has the newer one already, first:\n"
+                "  just rotate-secret --finish\nIf it still has the older one: just rotate-secret --correct"
+            )
+        if not (under_way and arguments.correct):
+            stored[PREVIOUS[name]] = stored[name]
+    was_empty = stored["token"] == PLACEHOLDER
     put_secret(arn, {**stored, **values})
     print(f"Put: {', '.join(FIELDS[name] for name in FIELDS if name in changed)}.")
-    if key_replaced:
-        print("Pushes are read with both keys. Wait 5 minutes, then change 消息加解密Key in WeChat's console.")
-        print("After a day: just rotate-secret --finish")
-    if stored["token"] == PLACEHOLDER:
+    if was_empty:
         print("WeChat's next ticket arrives within ten minutes: just logs events. Then: just doctor")
         return
-    if "token" in changed:
-        print("消息校验Token: save it in WeChat's console now; pushes in between may be refused. Then: "
-              "just reconcile --all")
+    if replaced:
+        fields = " and ".join(FIELDS[name] for name in replaced)
+        print(f"Pushes are read with the old and the new one. Wait 5 minutes, then change {fields} in WeChat's console.")
+        print("After a day: just rotate-secret --finish")
     print("Functions know it within 5 minutes. Then: just doctor")
 
 
@@ -363,8 +367,8 @@ def main():
     leaving.add_argument("--yes", action="store_true", help="do not ask")
     rotating = command("rotate-secret", rotate_secret)
     rotating.add_argument("file", nargs="?", help="JSON with any of the fields; else they are asked for")
-    rotating.add_argument("--correct", action="store_true", help="replace a new key that the console does not have yet")
-    rotating.add_argument("--finish", action="store_true", help="take the previous 消息加解密Key out")
+    rotating.add_argument("--correct", action="store_true", help="replace a new value that the console does not have yet")
+    rotating.add_argument("--finish", action="store_true", help="take out what was there before a change")
     arguments, arguments.rest = parser.parse_known_args()
     if arguments.rest and arguments.action is not deploy:
         parser.error(f"unrecognized arguments: {' '.join(arguments.rest)}")

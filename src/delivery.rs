@@ -1,6 +1,5 @@
 //! How a function receives what WeChat posts, and how it answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -52,11 +51,8 @@ pub(crate) async fn answer(
 }
 
 /// Verifies and decrypts a request: with the secret as it is known, and if that does not fit, with the secret read again.
-/// Returns the secret that fits beside the message. The error is the status of what is refused.
-pub(crate) async fn open(
-    services: &Services,
-    request: &Request,
-) -> Result<(Message, Arc<ComponentSecret>), StatusCode> {
+/// The error is the status of what is refused.
+pub(crate) async fn open(services: &Services, request: &Request) -> Result<Message, StatusCode> {
     if request.method() != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
@@ -65,7 +61,7 @@ pub(crate) async fn open(
         tracing::warn!(bytes = body.len(), "push refused: too long");
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let mut secret = services.secrets.get().await.map_err(|error| {
+    let secret = services.secrets.get().await.map_err(|error| {
         tracing::error!("the push cannot be verified: {error}");
         StatusCode::INTERNAL_SERVER_ERROR
     })?;
@@ -82,9 +78,8 @@ pub(crate) async fn open(
         && let Some(newer) = services.secrets.get_newer().await
     {
         message = open(&newer);
-        secret = newer;
     }
-    Ok((message.map_err(refused)?, secret))
+    message.map_err(refused)
 }
 
 /// Says why a push is refused, and returns the status.

@@ -48,7 +48,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
 
 /// Verifies the push and stores what it says. The error is the status of a push that is not stored.
 async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<String, StatusCode> {
-    let (message, _) = delivery::open(&app.services, request).await?;
+    let message = delivery::open(&app.services, request).await?;
     let push = match Push::read(&message, &app.component_appid) {
         Ok(push) => push,
         Err(error) => {

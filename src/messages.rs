@@ -72,7 +72,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, Error
 }
 
 async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<String, StatusCode> {
-    let (message, secret) = delivery::open(&app.services, request).await?;
+    let message = delivery::open(&app.services, request).await?;
     let Some(msg_type) = message.text("MsgType").map(InfoType::new) else {
         if message.text("InfoType").is_some() {
             tracing::warn!(
@@ -89,7 +89,7 @@ async fn receive(app: &App, request: &Request, deadline: Deadline) -> Result<Str
         None => Ok(SUCCESS.to_owned()),
         Some(Expected::Reply(text)) => {
             let component_appid = app.services.store.component_appid();
-            Ok(message.reply(&text, &secret.token, component_appid, app.services.clock.now()))
+            Ok(message.reply(&text, component_appid, app.services.clock.now()))
         }
         Some(Expected::CustomMessage { code, content }) => {
             let to = message.text("FromUserName").unwrap_or_default();

@@ -28,6 +28,8 @@ if sys.argv[1:3] == ["lambda", "invoke"]:
 call = " ".join(sys.argv[1:])
 with open(os.environ["CALLS"], "a") as calls:
     calls.write(call + "\\n")
+if "file:///dev/stdin" in sys.argv:
+    open(os.environ["CALLS"] + ".put", "w").write(sys.stdin.read())
 answers = json.load(open(os.environ["ANSWERS"]))
 answer = answers[max((key for key in answers if fnmatch.fnmatchcase(call, key + " *")), key=len)]
 if isinstance(answer, str):
@@ -96,6 +98,8 @@ class Program(unittest.TestCase):
                 env=environment, capture_output=True, text=True, check=False)
             self.assertNotIn("Traceback", done.stderr)
             self.calls = [line.removeprefix(f"{bin}/") for line in calls.read_text().splitlines()]
+            put = Path(directory, "calls.put")
+            self.put = put.read_text() if put.exists() else ""
             self.errors = done.stderr
             self.config = (place / "samconfig.toml").read_text(encoding="utf-8")
             return done.stdout, done.returncode
@@ -207,13 +211,37 @@ class Stack(Program):
             said, status = self.run_with("reconcile", *arguments, changes=self.CHANGES)
             self.assertEqual((said.strip(), status), (event, 0))
 
-    def test_after_another_token_every_account_is_to_be_compared(self):
+    def rotated(self, stored, values, *options):
+        """What the secret is after the command, or None and what it says."""
+        secret = {"secretsmanager get-secret-value": {"SecretString": json.dumps(stored)}}
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            file.write(json.dumps({"token": "new"}))
+            file.write(json.dumps(values))
             file.flush()
-            said, status = self.run_with("rotate-secret", file.name, changes=self.CHANGES)
-        self.assertEqual(status, 0, said)
-        self.assertIn("Then: just reconcile --all", said)
+            source = [file.name] if values else []
+            said, status = self.run_with("rotate-secret", *source, *options, changes={**self.CHANGES, **secret})
+        return (json.loads(self.put), said) if status == 0 else (None, self.errors)
+
+    def test_what_is_replaced_stays_beside_it_until_the_end(self):
+        for name, values in (("token", "new newer"), ("encoding_aes_key", f"{'n' * 43} {'m' * 43}")):
+            (new, newer), previous = values.split(), f"previous_{name}"
+            put, said = self.rotated(self.STORED, {name: new})
+            self.assertEqual(put, {**self.STORED, name: new, previous: self.STORED[name]})
+            self.assertIn("Wait 5 minutes", said)
+            refused, said = self.rotated(put, {name: newer})
+            self.assertIsNone(refused)
+            self.assertIn("is under way", said)
+            corrected, _ = self.rotated(put, {name: newer}, "--correct")
+            self.assertEqual(corrected, {**self.STORED, name: newer, previous: self.STORED[name]})
+            back, _ = self.rotated(corrected, {name: self.STORED[name]})
+            self.assertEqual(back, {**self.STORED, previous: newer})
+            self.assertEqual(self.rotated(back, {}, "--finish")[0], self.STORED)
+        self.assertIn("There is no previous one.", self.rotated(self.STORED, {}, "--finish")[1])
+
+    def test_nothing_is_kept_of_the_placeholder(self):
+        fresh = dict.fromkeys(self.STORED, "replace-me")
+        put, said = self.rotated(fresh, self.STORED)
+        self.assertEqual(put, self.STORED)
+        self.assertIn("WeChat's next ticket", said)
 
 
 class Deploy(Program):

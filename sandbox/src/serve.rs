@@ -164,8 +164,8 @@ pub(crate) async fn print_env(port: u16, host: Option<&str>) -> Result<(), Box<d
 pub(crate) async fn print_secret(port: u16) -> Result<(), Box<dyn Error>> {
     let mut secret: BTreeMap<String, String> =
         serde_json::from_str(&running(port).await?["COMPONENT_SECRET"])?;
-    // The recipe itself keeps the key that was there before.
-    secret.remove("previous_encoding_aes_key");
+    // The recipe itself keeps what was there before.
+    secret.retain(|name, _| !name.starts_with("previous_"));
     say!("{}", json!(secret));
     Ok(())
 }

@@ -56,11 +56,18 @@ pub(super) async fn secret(services: &Services, config: &Config, deadline: Deadl
             SecretSource::Arn(_) => "in Secrets Manager",
             SecretSource::InPlace(_) => "in COMPONENT_SECRET",
         };
-        let change = match secret.previous_encoding_aes_key {
-            Some(_) => {
-                "; previous_encoding_aes_key is still set: remove it after the change of 消息加解密Key (just rotate-secret --finish)"
-            }
-            None => "",
+        let previous = [
+            ("previous_token", secret.previous_token.is_some()),
+            ("previous_encoding_aes_key", secret.previous_encoding_aes_key.is_some()),
+        ];
+        let previous: Vec<&str> =
+            previous.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+        let change = match previous[..] {
+            [] => String::new(),
+            _ => format!(
+                "; {} is still set: remove it a day after the change in WeChat's console (just rotate-secret --finish)",
+                previous.join(", ")
+            ),
         };
         let parts = "component_appsecret, token and an encoding_aes_key of 43 characters";
         Check::good(name, format!("{place}, with {parts}{change}"))

@@ -52,6 +52,7 @@ pub enum PushError {
 pub struct Message {
     fields: Map<String, Value>,
     signed_at: ToldTime,
+    token: MessageToken,
     key: Key,
 }
 
@@ -68,9 +69,10 @@ impl Message {
         let encrypted = text(&envelope, "Encrypt").ok_or(PushError::NoEnvelope)?;
         let encrypted = &encrypted.split_ascii_whitespace().collect::<String>();
         let Signature { timestamp, nonce, msg_signature } = *signature;
-        if !cipher::is_signed(&secret.token, [timestamp, nonce, encrypted], msg_signature) {
-            return Err(PushError::BadSignature);
-        }
+        let mut tokens = [Some(&secret.token), secret.previous_token.as_ref()].into_iter().flatten();
+        let token = tokens
+            .find(|token| cipher::is_signed(token, [timestamp, nonce, encrypted], msg_signature))
+            .ok_or(PushError::BadSignature)?;
         let keys = [Some(&secret.encoding_aes_key), secret.previous_encoding_aes_key.as_ref()];
         let mut keys = keys.into_iter().flatten().filter_map(Key::parse);
         let opened = keys.find_map(|key| key.decrypt(encrypted).map(|opened| (key, opened)));
@@ -81,7 +83,7 @@ impl Message {
         // One broken character in a text is no reason to lose the rest.
         let fields = elements(&String::from_utf8_lossy(&opened.message)).ok_or(PushError::NoMessage)?;
         let signed_at = ToldTime::new(timestamp.trim().parse().unwrap_or_default());
-        Ok(Self { fields, signed_at, key })
+        Ok(Self { fields, signed_at, token: token.clone(), key })
     }
 
     /// The text of an element right below the root, without surrounding white space; the first of several. None where it is
@@ -109,15 +111,9 @@ impl Message {
         fields
     }
 
-    /// A text that answers this message at once (被动回复), from its receiver to its sender, encrypted with the key that it
-    /// came with.
-    pub fn reply(
-        &self,
-        content: &str,
-        token: &MessageToken,
-        component_appid: &Appid,
-        now: Timestamp,
-    ) -> String {
+    /// A text that answers this message at once (被动回复), from its receiver to its sender, signed with the token and
+    /// encrypted with the key that it came with.
+    pub fn reply(&self, content: &str, component_appid: &Appid, now: Timestamp) -> String {
         let [to, from] =
             ["FromUserName", "ToUserName"].map(|name| cdata(self.text(name).unwrap_or_default()));
         let (content, now) = (cdata(content), now.as_secs().to_string());
@@ -127,7 +123,7 @@ impl Message {
         );
         let encrypted = self.key.encrypt(&message, component_appid.as_str());
         let nonce = unique_id();
-        let signature = cipher::sign(token, [&now, &nonce, &encrypted]);
+        let signature = cipher::sign(&self.token, [&now, &nonce, &encrypted]);
         format!(
             "<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt><MsgSignature><![CDATA[{signature}]]></MsgSignature>\
              <TimeStamp>{now}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
@@ -186,6 +182,7 @@ mod tests {
         ComponentSecret {
             component_appsecret: ComponentAppSecret::new("unused"),
             token: MessageToken::new("token"),
+            previous_token: None,
             encoding_aes_key: EncodingAesKey::new("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"),
             previous_encoding_aes_key: None,
         }
@@ -198,7 +195,7 @@ mod tests {
     fn message(fields: Value) -> Message {
         let fields = fields.as_object().expect("an object").clone();
         let key = Key::parse(&secret().encoding_aes_key).expect("a key");
-        Message { fields, signed_at: ToldTime::new(0), key }
+        Message { fields, signed_at: ToldTime::new(0), token: secret().token, key }
     }
 
     #[test]
@@ -219,7 +216,7 @@ mod tests {
     #[test]
     fn a_reply_is_a_message_that_the_other_side_can_open() {
         let asked = message(json!({"FromUserName": "openid", "ToUserName": "gh_1", "CreateTime": "7"}));
-        let reply = asked.reply("a ]]> b", &secret().token, &appid(), Timestamp::from_secs(1_800_000_000));
+        let reply = asked.reply("a ]]> b", &appid(), Timestamp::from_secs(1_800_000_000));
         let envelope = elements(&reply).expect("XML");
         let signature = Signature {
             timestamp: text(&envelope, "TimeStamp").expect("a time"),

@@ -130,6 +130,7 @@ mod tests {
         ComponentSecret {
             component_appsecret: ComponentAppSecret::new("unused"),
             token: MessageToken::new(vector.token.clone().unwrap_or_default()),
+            previous_token: None,
             encoding_aes_key: EncodingAesKey::new(current),
             previous_encoding_aes_key: previous.map(EncodingAesKey::new),
         }
@@ -179,6 +180,17 @@ mod tests {
             assert!(open_with(&vector, &rotated, &vector.appid).is_ok(), "{}", vector.id);
             let lost = secret(&vector, other, None);
             assert_eq!(open_with(&vector, &lost, &vector.appid).err(), Some(PushError::Undecryptable));
+        }
+    }
+
+    #[test]
+    fn a_push_signed_with_the_previous_token_is_read() {
+        for vector in pushes() {
+            let known = secret(&vector, &vector.encoding_aes_key, None);
+            let lost = ComponentSecret { token: MessageToken::new("another"), ..known.clone() };
+            assert_eq!(open_with(&vector, &lost, &vector.appid).err(), Some(PushError::BadSignature));
+            let rotated = ComponentSecret { previous_token: Some(known.token), ..lost };
+            assert!(open_with(&vector, &rotated, &vector.appid).is_ok(), "{}", vector.id);
         }
     }
 

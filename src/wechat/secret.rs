@@ -13,6 +13,8 @@ pub struct ComponentSecret {
     pub component_appsecret: ComponentAppSecret,
     /// 消息校验Token: signs pushes.
     pub token: MessageToken,
+    /// The token before the last change, while pushes signed with it may still arrive.
+    pub previous_token: Option<MessageToken>,
     /// 消息加解密Key: 43 characters, encrypts pushes.
     pub encoding_aes_key: EncodingAesKey,
     /// The key before the last change, while pushes encrypted with it may still arrive.
@@ -28,17 +30,21 @@ impl ComponentSecret {
             component_appsecret: String,
             #[serde(default)]
             token: String,
+            previous_token: Option<String>,
             #[serde(default)]
             encoding_aes_key: String,
             previous_encoding_aes_key: Option<String>,
         }
         let json: Json = serde_json::from_str(json).map_err(|_| MalformedSecret("it cannot be read"))?;
         // A line break at the end comes with a value that was read from a file; none of these has blanks.
+        let trimmed = |value: String| value.trim().to_owned();
+        let if_any = |value: Option<String>| value.map(trimmed).filter(|value| !value.is_empty());
         let json = Json {
-            component_appsecret: json.component_appsecret.trim().to_owned(),
-            token: json.token.trim().to_owned(),
-            encoding_aes_key: json.encoding_aes_key.trim().to_owned(),
-            previous_encoding_aes_key: json.previous_encoding_aes_key.map(|key| key.trim().to_owned()),
+            component_appsecret: trimmed(json.component_appsecret),
+            token: trimmed(json.token),
+            previous_token: if_any(json.previous_token),
+            encoding_aes_key: trimmed(json.encoding_aes_key),
+            previous_encoding_aes_key: if_any(json.previous_encoding_aes_key),
         };
         let required = [&json.component_appsecret, &json.token, &json.encoding_aes_key];
         if required.iter().any(|value| *value == PLACEHOLDER) {
@@ -50,11 +56,9 @@ impl ComponentSecret {
         let secret = Self {
             component_appsecret: ComponentAppSecret::new(json.component_appsecret),
             token: MessageToken::new(json.token),
+            previous_token: json.previous_token.map(MessageToken::new),
             encoding_aes_key: EncodingAesKey::new(json.encoding_aes_key),
-            previous_encoding_aes_key: json
-                .previous_encoding_aes_key
-                .filter(|key| !key.is_empty())
-                .map(EncodingAesKey::new),
+            previous_encoding_aes_key: json.previous_encoding_aes_key.map(EncodingAesKey::new),
         };
         if Key::parse(&secret.encoding_aes_key).is_none() {
             return Err(MalformedSecret("encoding_aes_key is not a key"));

@@ -95,7 +95,7 @@ async fn a_healthy_platform_is_ok_and_doctor_spends_nothing() {
     let base = &sandbox.variables()["PUBLIC_BASE_URL"];
     report.assert_ok("configuration", &scene.wechat.component_appid);
     report.assert_ok("configuration", base);
-    report.assert_ok("secret", "previous_encoding_aes_key is still set");
+    report.assert_ok("secret", "previous_token, previous_encoding_aes_key is still set");
     report.assert_ok("address", "WeChat sees this network as 203.0.113.7");
     report.assert_ok("quota", "api_component_token 9999 of 10000");
     report.assert_ok("launch_page", "127.0.0.1 must stand at 授权发起页域名");

@@ -313,10 +313,12 @@ async fn a_forged_push_is_refused_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_push_encrypted_with_the_previous_key_is_read() {
-    let scene = Scene::new().await;
-    check_success(&scene.push(&scene.wechat.push_unauthorized(&scene.appid).with_previous_key()).await);
-    assert_eq!(scene.stored().await["status"], "unauthorized");
+async fn a_push_with_the_previous_key_or_token_is_read() {
+    for with_previous in [Push::with_previous_key, Push::with_previous_token] {
+        let scene = Scene::new().await;
+        check_success(&scene.push(&with_previous(scene.wechat.push_unauthorized(&scene.appid))).await);
+        assert_eq!(scene.stored().await["status"], "unauthorized");
+    }
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ async fn a_forged_message_is_refused_as_a_forged_push_is() {
     let long = HttpRequest { body: vec![b'x'; 256 * 1024 + 1], ..message().request() };
     check(&scene.request(&scene.messages(), long).await, 413);
     assert!(scene.dynamodb.pushes().await.is_empty());
-    check(&scene.message(&message().with_previous_key()).await, 200);
+    check(&scene.message(&message().with_previous_key().with_previous_token()).await, 200);
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ impl WeChat {
         json!({
             "component_appsecret": self.ledger().component_appsecret,
             "token": credentials::TOKEN,
+            "previous_token": credentials::PREVIOUS_TOKEN,
             "encoding_aes_key": credentials::ENCODING_AES_KEY,
             "previous_encoding_aes_key": credentials::PREVIOUS_ENCODING_AES_KEY,
         })

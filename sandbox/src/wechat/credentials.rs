@@ -10,6 +10,9 @@ pub(super) const COMPONENT_APPSECRET: &str = "5a4db0c5ec7e70a99c0de0f7e57da7a1";
 /// 消息校验Token.
 pub(super) const TOKEN: &str = "Token5a4db0c7e57ed";
 
+/// The 消息校验Token before it was changed.
+pub(super) const PREVIOUS_TOKEN: &str = "PreviousToken5a4db0c";
+
 /// 消息加解密Key. The last of the 43 characters carries two surplus bits that are not zero, as those of most
 /// real keys do.
 pub(super) const ENCODING_AES_KEY: &str = "CurrentEncodingAESKeyOfTheSandbox5a4db0c001";

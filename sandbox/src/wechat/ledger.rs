@@ -93,6 +93,7 @@ impl Ledger {
         let secrets = [
             credentials::COMPONENT_APPSECRET,
             credentials::TOKEN,
+            credentials::PREVIOUS_TOKEN,
             credentials::ENCODING_AES_KEY,
             credentials::PREVIOUS_ENCODING_AES_KEY,
             EVENT_FILE_TICKET,

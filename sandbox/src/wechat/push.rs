@@ -102,6 +102,11 @@ impl Push {
         Self { token: token.to_owned(), ..self }
     }
 
+    /// Signed with the token that was changed, as a push under way at that moment is.
+    pub fn with_previous_token(self) -> Self {
+        self.with_token(credentials::PREVIOUS_TOKEN)
+    }
+
     /// Encrypted with the key that was changed, as a push under way at that moment is.
     pub fn with_previous_key(self) -> Self {
         self.with_key(credentials::PREVIOUS_ENCODING_AES_KEY)
