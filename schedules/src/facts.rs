@@ -18,13 +18,24 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 pub struct Facts {
     /// Codes that WeChat exchanged, with their accounts.
     pub exchanged: HashMap<String, String>,
-    /// The newest access token of each account, and when it was made.
-    pub newest: HashMap<String, (String, Instant)>,
+    /// The newest access token of each account.
+    pub newest: HashMap<String, Made>,
     /// Accounts whose standing authorization had a code exchanged.
     pub known: HashSet<String>,
     /// What broke an invariant on the wire itself.
     pub broken: Vec<String>,
     exchanges: Vec<Exchange>,
+}
+
+/// An access token that WeChat made.
+#[derive(Clone)]
+pub struct Made {
+    /// The token.
+    pub token: String,
+    /// When.
+    pub at: Instant,
+    /// The code that it was given for; none for a refresh.
+    pub code: Option<String>,
 }
 
 /// An exchange of a code that is under way.
@@ -65,12 +76,12 @@ impl Facts {
             return;
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let minted = match request.operation.as_str() {
+        let code = text(&question["authorization_code"]);
+        let made = match request.operation.as_str() {
             "api_query_auth" => {
                 let info = &answer["authorization_info"];
                 let Some(appid) = text(&info["authorizer_appid"]) else { return };
-                self.exchanged
-                    .extend(text(&question["authorization_code"]).map(|code| (code, appid.clone())));
+                self.exchanged.extend(code.clone().map(|code| (code, appid.clone())));
                 self.known.insert(appid.clone());
                 text(&info["authorizer_access_token"]).map(|token| (appid, token))
             }
@@ -79,7 +90,7 @@ impl Facts {
             }
             _ => None,
         };
-        self.newest.extend(minted.map(|(appid, token)| (appid, (token, Instant::now()))));
+        self.newest.extend(made.map(|(appid, token)| (appid, Made { token, at: Instant::now(), code })));
     }
 
     /// A process has answered: whatever it was exchanging, it has given up.

@@ -61,7 +61,9 @@ pub fn pushed(world: &World, code: &str) {
 /// A push of a revocation was answered `success`.
 pub fn pushed_revocation(world: &World, merchant: u8, at: i64) {
     let record = world.record(merchant);
-    let stored = record.authorized == Some(false) || record.authorized_at >= at;
+    // What cannot be told from an older one yet is due, and the refresh tells.
+    let is_due = record.refresh_at.is_some_and(|refresh_at| refresh_at <= record.refreshed_at);
+    let stored = record.authorized == Some(false) || record.authorized_at >= at || is_due;
     // What was granted since then is what counts.
     let since = world.sandbox.wechat.refresh_token(world.appid(merchant)).is_some();
     if !stored && !since {
@@ -69,16 +71,27 @@ pub fn pushed_revocation(world: &World, merchant: u8, at: i64) {
     }
 }
 
-/// `token` gave a token to a service.
-pub fn token(world: &World, merchant: u8, token: &str) {
+/// Whether `token` is right to give a service nothing that asked at `asked_at` and said that WeChat refuses `rejected`: it
+/// does not believe that of so young a token; and the standing authorization's code may not have been exchanged, so that
+/// WeChat takes no refresh token yet.
+pub fn token_may_be_withheld(world: &World, merchant: u8, rejected: Option<&str>, asked_at: i64) -> bool {
+    let is_known = world.wire.facts(|facts| facts.known.contains(world.appid(merchant)));
+    let record = world.record(merchant);
+    !is_known || rejected.is_some_and(|rejected| record.is_young(rejected, asked_at))
+}
+
+/// `token` gave a token to a service that asked at `asked_at`.
+pub fn token(world: &World, merchant: u8, token: &str, asked_at: i64) {
+    let record = world.record(merchant);
     // A token that WeChat refuses to refresh may be the only one there is.
-    if world.record(merchant).is_failing {
+    if record.is_failing {
         return;
     }
     let mut notes = world.notes.borrow_mut();
     let newest = world.newest_token(merchant);
     // While there is no other, the refused one may be the only one there is: who asked may not have been heard.
-    if notes.refused_tokens.contains(token) && newest.as_deref() != Some(token) {
+    let is_believed = notes.refused_tokens.contains(token) && !record.is_young(token, asked_at);
+    if is_believed && newest.as_deref() != Some(token) {
         notes.broke(
             "token hands out an access token that it was told WeChat refuses, and there is a newer one",
         );
@@ -96,24 +109,29 @@ pub fn token(world: &World, merchant: u8, token: &str) {
     }
 }
 
-/// What is wrong with the tokens of authorized accounts.
+/// What is wrong with the tokens of authorized accounts, once `reconcile` has run. Of a code that nobody vouched for and
+/// whose answer was lost, nobody can say which account's access token it superseded: the next refresh replaces that.
 pub fn tokens(world: &World) -> Vec<String> {
-    tokens_of(world, |_| true)
-}
-
-/// The same before `reconcile` has run: what nobody vouched for, neither a service nor WeChat's push, waits for it.
-pub fn tokens_vouched_for(world: &World) -> Vec<String> {
-    let unvouched: Vec<u8> = {
-        let notes = world.notes.borrow();
-        let consents = notes.consents.values().filter(|consent| consent.silent && consent.launch.is_none());
-        consents.map(|consent| consent.merchant).collect()
+    let has_refresh_token = |record: &product::Record, appid: &str| {
+        record.refresh_token == world.sandbox.wechat.refresh_token(appid)
     };
-    tokens_of(world, |merchant| !unvouched.contains(&merchant))
+    tokens_of(world, |code, record, appid| is_lost(world, code) && has_refresh_token(record, appid))
 }
 
-fn tokens_of(world: &World, is_judged: impl Fn(u8) -> bool) -> Vec<String> {
+/// The same before `reconcile` has run: what such a code brought waits for it.
+pub fn tokens_vouched_for(world: &World) -> Vec<String> {
+    tokens_of(world, |code, _, _| is_lost(world, code))
+}
+
+/// Whether the answer to a code was lost, and neither WeChat's push nor a service vouched for it.
+fn is_lost(world: &World, code: &str) -> bool {
+    let is_vouched_for = world.notes.borrow().vouched_for.contains(code);
+    !is_vouched_for && product::claim_status(&world.tables, world.component(), code) == "failed"
+}
+
+fn tokens_of(world: &World, is_excused: impl Fn(&str, &product::Record, &str) -> bool) -> Vec<String> {
     let mut broken = Vec::new();
-    for merchant in (0..=MERCHANTS).filter(|merchant| is_judged(*merchant)) {
+    for merchant in 0..=MERCHANTS {
         let record = world.record(merchant);
         let appid = world.appid(merchant);
         let (known, newest) =
@@ -123,16 +141,28 @@ fn tokens_of(world: &World, is_judged: impl Fn(u8) -> bool) -> Vec<String> {
         }
         let now = world.clock.now().as_secs();
         let due = record.refresh_at.is_some_and(|refresh_at| refresh_at <= now);
-        let Some((newest, made)) = newest.filter(|_| !due) else { continue };
-        if record.access_token.as_ref() != Some(&newest) {
-            broken.push(
-                "a record keeps an access token that is not WeChat's newest, and is not due".to_owned(),
-            );
-        } else if record.expires_at > now - made.elapsed().as_secs() as i64 + LIFE + INEXACT {
+        let Some(newest) = newest.filter(|_| !due) else { continue };
+        if record.access_token.as_ref() != Some(&newest.token) {
+            if !newest.code.is_some_and(|code| is_excused(&code, &record, appid)) {
+                broken.push(
+                    "a record keeps an access token that is not WeChat's newest, and is not due".to_owned(),
+                );
+            }
+        } else if record.expires_at > now - newest.at.elapsed().as_secs() as i64 + LIFE + INEXACT {
             broken.push("a record says that its access token lives longer than it does".to_owned());
         }
     }
     broken
+}
+
+/// Revocations that WeChat pushed, that were answered `success`, and that the table does not have. Before `reconcile` has run.
+pub fn revocations(world: &World) -> Vec<String> {
+    let notes = world.notes.borrow();
+    let taken = notes.revocations.values().filter(|revocation| revocation.taken);
+    let stands = |merchant| world.sandbox.wechat.refresh_token(world.appid(merchant)).is_some();
+    let lacks = |merchant| !stands(merchant) && world.record(merchant).authorized == Some(true);
+    let lacking = taken.filter(|revocation| lacks(revocation.merchant));
+    lacking.map(|_| "a revocation that was pushed waits for reconcile".to_owned()).collect()
 }
 
 /// What is wrong with the records, once `reconcile` has run.

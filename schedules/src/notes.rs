@@ -19,6 +19,10 @@ pub struct Notes {
     pub strangers: BTreeMap<u8, String>,
     /// The states of launches that each merchant's own codes ended.
     pub own_states: BTreeMap<u8, BTreeSet<String>>,
+    /// Codes that WeChat or a service vouched for: a push with it was answered `success`, or it came to a launch.
+    pub vouched_for: BTreeSet<String>,
+    /// Merchants whose record was lost.
+    pub lost: BTreeSet<u8>,
     /// Access tokens of which a service has said that they were refused.
     pub refused_tokens: BTreeSet<String>,
     /// Access tokens that WeChat ended before their time.

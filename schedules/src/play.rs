@@ -120,7 +120,8 @@ impl World {
             What::Token { merchant, refused } => self.token(merchant, refused).await,
             What::Invalidate { merchant } => self.invalidate(merchant),
             What::Lose { merchant } => {
-                product::lose_record(&self.tables, self.component(), self.appid(merchant))
+                self.notes.borrow_mut().lost.insert(merchant);
+                product::lose_record(&self.tables, self.component(), self.appid(merchant));
             }
             What::SetClock { seconds } => self.time.step(OUR_CLOCK, seconds),
             What::Fault(planned) => self.wire.plan(planned),
@@ -202,12 +203,15 @@ impl World {
             let notes = self.notes.borrow();
             notes.consents.get(&consent).filter(|consent| consent.has_redirect).map(|consent| {
                 let launched = consent.launch.and_then(|launch| notes.launches.get(&launch));
-                let callback =
-                    launched.map_or_else(product::bare_callback, |launched| launched.callback.clone());
-                (product::redirect(&callback, &consent.code), consent.merchant, consent.code.clone())
+                let callback = launched.map(|launched| launched.callback.clone());
+                (callback, consent.merchant, consent.code.clone())
             })
         };
-        let Some((path, merchant, code)) = found else { return };
+        let Some((callback, merchant, code)) = found else { return };
+        if callback.is_some() {
+            self.notes.borrow_mut().vouched_for.insert(code.clone());
+        }
+        let path = product::redirect(&callback.unwrap_or_else(product::bare_callback), &code);
         let answer = self.request(Function::Callback, HttpRequest::get(&path)).await;
         // A process that died is a page of API Gateway's.
         let status = answer.as_ref().map_or(502, |answer| answer.status);
@@ -241,6 +245,7 @@ impl World {
         };
         let (push, code) = push;
         if self.deliver(push.request()).await {
+            self.notes.borrow_mut().vouched_for.insert(code.clone());
             judge::pushed(self, &code);
         }
     }
@@ -299,16 +304,18 @@ impl World {
     }
 
     async fn token(&self, merchant: u8, refused: bool) {
+        let asked_at = self.clock.now().as_secs();
         let stored = self.record(merchant).access_token.filter(|_| refused);
         let is_superseded = stored.is_some() && stored != self.newest_token(merchant);
         let event = product::token_event(self.appid(merchant), stored.as_deref());
-        let answer = self.invoke(Function::Token, event).await;
+        let may_refuse = || judge::token_may_be_withheld(self, merchant, stored.as_deref(), asked_at);
+        let answer = self.ask(Function::Token, event, may_refuse).await;
         // Whoever refuses WeChat's newest token is wrong, and a token that is less than a minute old is not replaced then.
         if is_superseded || matches!(answer, Some(Ok(_))) {
             self.notes.borrow_mut().refused_tokens.extend(stored);
         }
         if let Some(Ok(answer)) = answer {
-            judge::token(self, merchant, product::token_of(&answer));
+            judge::token(self, merchant, product::token_of(&answer), asked_at);
         }
     }
 
@@ -319,7 +326,7 @@ impl World {
 
     /// The newest access token that WeChat made for the merchant's account.
     pub fn newest_token(&self, merchant: u8) -> Option<String> {
-        self.wire.facts(|facts| facts.newest.get(self.appid(merchant)).map(|(token, _)| token.clone()))
+        self.wire.facts(|facts| facts.newest.get(self.appid(merchant)).map(|made| made.token.clone()))
     }
 
     /// A run of the schedule's functions.

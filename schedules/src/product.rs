@@ -221,6 +221,9 @@ pub fn title(answer: &Answer) -> &str {
     title.map_or("no title", |(title, _)| title)
 }
 
+/// How old a token must be at least, in seconds, for `token` to believe a service that rejects it.
+pub const BELIEVED_AFTER: i64 = 60;
+
 /// What a service asks `token`.
 pub fn token_event(appid: &str, rejected: Option<&str>) -> Value {
     json!({"authorizer_appid": appid, "rejected_access_token": rejected})
@@ -229,6 +232,15 @@ pub fn token_event(appid: &str, rejected: Option<&str>) -> Value {
 /// The token in the answer.
 pub fn token_of(answer: &Value) -> &str {
     answer["authorizer_access_token"].as_str().unwrap_or_default()
+}
+
+impl Record {
+    /// Whether `token` is the stored one and too young at `asked_at` for a service that rejects it to be believed.
+    pub fn is_young(&self, token: &str, asked_at: i64) -> bool {
+        let is_doubted = self.refresh_at.is_some_and(|refresh_at| refresh_at <= self.refreshed_at);
+        let is_stored = self.access_token.as_deref() == Some(token);
+        is_stored && !is_doubted && asked_at - self.refreshed_at < BELIEVED_AFTER
+    }
 }
 
 /// One account's record.
@@ -242,6 +254,8 @@ pub struct Record {
     pub access_token: Option<String>,
     /// When it ends.
     pub expires_at: i64,
+    /// When it was obtained.
+    pub refreshed_at: i64,
     /// When it is refreshed.
     pub refresh_at: Option<i64>,
     /// Whether the last refresh failed.
@@ -250,6 +264,8 @@ pub struct Record {
     pub authorized_at: i64,
     /// What a service gave to the launch.
     pub state: Option<String>,
+    /// Whether the record says how the launch is known.
+    pub is_bound: bool,
     /// The permission sets, in ascending order.
     pub permission_set_ids: Vec<i64>,
     /// Whether the record says who the account is.
@@ -269,10 +285,12 @@ pub fn record(tables: &Tables, component: &str, appid: &str) -> Record {
         refresh_token: text("authorizer_refresh_token"),
         access_token: text("authorizer_access_token"),
         expires_at: number("access_token_expires_at").unwrap_or_default(),
+        refreshed_at: number("refreshed_at").unwrap_or_default(),
         refresh_at: number("refresh_at"),
         is_failing: item["refresh_failure"].is_object(),
         authorized_at: number("authorized_at").unwrap_or_default(),
         state: text("state"),
+        is_bound: item["bound"].is_string(),
         permission_set_ids,
         has_profile: item["profile"].is_object(),
     }

@@ -32,11 +32,13 @@ pub async fn settle(world: &World) {
         if run >= 2
             && product::pending_claims(&world.tables) == 0
             && judge::tokens_vouched_for(world).is_empty()
+            && judge::revocations(world).is_empty()
         {
             break;
         }
     }
     note(world, judge::tokens_vouched_for(world));
+    note(world, judge::revocations(world));
     world.run(Function::Reconcile).await;
     for _ in 0..2 {
         world.run(Function::Refresh).await;
