@@ -116,6 +116,61 @@ async fn a_revocation_that_wechat_does_not_confirm_makes_the_token_due() {
 }
 
 #[tokio::test]
+async fn a_revocation_that_may_be_older_than_the_grant_costs_no_token_while_wechat_cannot_be_asked() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.visit(&scene.callback(), &scene.launched().await).await.status, 200);
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(45011));
+    // By WeChat's clock, which is ahead of ours, it came before the consent.
+    let ahead = scene.clock.now().as_secs() + 20;
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(ahead);
+    check_success(&scene.push(&push).await);
+    scene.wechat.clear_faults();
+    assert_eq!(run(&scene.refresh()).await[0], 1, "it is due, and the refresh tells that it stands");
+    let record = scene.stored().await;
+    assert_eq!((&record["status"], &record["state"]), (&json!("authorized"), &json!("tenant-7")));
+
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(45011));
+    scene.wechat.revoke(&scene.appid);
+    check_success(&scene.push(&push).await);
+    scene.wechat.clear_faults();
+    for _ in 0..3 {
+        run(&scene.refresh()).await;
+        scene.clock.advance(61);
+    }
+    assert_eq!(scene.stored().await["status"], "unauthorized", "the refresh tells that it is over");
+}
+
+#[tokio::test]
+async fn a_revocation_that_cannot_be_asked_about_stands_where_no_refresh_can_tell() {
+    let scene = Scene::new().await;
+    let code = scene.wechat.authorize(&scene.appid, &[]);
+    scene.wechat.on("api_get_authorizer_info").always(Fault::errcode(45011));
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
+    assert!(scene.stored().await.get("authorizer_refresh_token").is_none());
+    scene.wechat.revoke(&scene.appid);
+    let push = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
+    check_success(&scene.push(&push).await);
+    assert_eq!(scene.stored().await["status"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_revocation_older_than_the_token_that_wechat_has_given_since_removes_nothing() {
+    let scene = Scene::new().await;
+    let first = scene.wechat.authorize(&scene.appid, &[1]);
+    let first =
+        scene.wechat.push_authorized(&scene.appid, &first, None).created_at(scene.clock.now().as_secs());
+    scene.clock.advance(120);
+    scene.wechat.revoke(&scene.appid);
+    let revocation = scene.wechat.push_unauthorized(&scene.appid).created_at(scene.clock.now().as_secs());
+    scene.clock.advance(120);
+    scene.wechat.authorize(&scene.appid, &[1]);
+    // Both come late, and the code of the first consent brings the tokens of the second.
+    check_success(&scene.push(&first).await);
+    check_success(&scene.push(&revocation).await);
+    assert_eq!(scene.stored().await["status"], "authorized");
+}
+
+#[tokio::test]
 async fn whose_account_it_was_does_not_outlive_a_revocation() {
     let scene = Scene::new().await;
     assert_eq!(scene.visit(&scene.callback(), &scene.launched().await).await.status, 200);
