@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(40);
 const SUSPECTED_AGAIN: Duration = Duration::from_mins(10);
 
 /// After how long a token is refreshed again that a lost call may have superseded: when that call is over for certain.
-const DOUBTED_AFTER: Duration = Duration::from_mins(1);
+pub(crate) const DOUBTED_AFTER: Duration = Duration::from_mins(1);
 
 /// Time reserved after WeChat's answer for writing it.
 const FOR_WRITING: Duration = Duration::from_secs(5);
@@ -145,7 +145,9 @@ impl Authorizers {
     }
 
     /// Writes what the refresh brought, until the time is up: WeChat may have replaced the refresh token. If an earlier
-    /// try was lost, WeChat may carry it out after this one, and what is written is superseded: so it is due again soon.
+    /// try was lost, WeChat may carry it out after this one, and what is written is superseded: so it is due again soon. So
+    /// it is in place of a token that was obtained just now: that was doubtful, and what made it so may not be over. Whoever
+    /// lost a try may have lost the lease as well, to a grant.
     async fn put(
         &self,
         leased: &Leased,
@@ -153,7 +155,9 @@ impl Authorizers {
         deadline: Deadline,
     ) -> Result<Refreshed, StoreError> {
         let now = self.services.clock.now();
-        let due_at = called.maybe_twice.then(|| now + DOUBTED_AFTER);
+        let replaced = leased.record.access_token.as_ref();
+        let was_young = replaced.is_some_and(|replaced| now.since(replaced.refreshed_at) < DOUBTED_AFTER);
+        let due_at = (called.maybe_twice || was_young).then(|| now + DOUBTED_AFTER);
         let put = || self.services.store.put_refreshed(leased, &called.answer, due_at, now);
         Ok(if until_written(deadline, put).await? { Refreshed::Done } else { Refreshed::NotOurs })
     }

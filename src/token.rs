@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::authorizer::{Authorizers, Refreshed};
+use crate::authorizer::{Authorizers, DOUBTED_AFTER, Refreshed};
 use crate::component::REPLACEABLE_AFTER;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -153,15 +153,16 @@ async fn token(
         let refreshed = refreshed(app, appid, &record, deadline).await?;
         let now = app.services.clock.now();
         let usable = access_token.filter(|access_token| access_token.expires_at.since(now) >= USABLE);
+        let certain = usable.filter(|access_token| !is_doubted(&record, access_token, now));
+        // Whoever refreshes it has another one in a moment.
+        if matches!(refreshed, Refreshed::NotOurs) && certain.is_none() && waiting.pause(backoff(1)).await {
+            continue;
+        }
         match (refreshed, usable) {
             (Refreshed::Done, _) => just_refreshed = true,
             (Refreshed::Suspected(_), _) => return Err(TokenError::AuthorizerUnauthorized),
             (_, Some(access_token)) => return Ok(valid_token(app, appid, access_token, &record)),
-            (Refreshed::NotOurs, None) => {
-                if !waiting.pause(backoff(1)).await {
-                    return Err(TokenError::TemporarilyUnavailable);
-                }
-            }
+            (Refreshed::NotOurs, None) => return Err(TokenError::TemporarilyUnavailable),
             (_, None) if record.refresh_token.is_none() => return Err(TokenError::NoAccessToken),
             (Refreshed::Failed | Refreshed::Stopped(_), None) => {
                 return Err(TokenError::TemporarilyUnavailable);
@@ -199,10 +200,11 @@ async fn refreshed(
     Ok(refreshed)
 }
 
-/// Whether the token may be superseded: it was due from the moment it was stored, or a refresh of it was left unfinished or
-/// failed.
+/// Whether the token may be superseded: it was due from the moment it was stored, or is since the call is over that may have
+/// superseded it; or a refresh of it was left unfinished or failed.
 fn is_doubted(record: &Record, access_token: &AccessToken, now: Timestamp) -> bool {
-    record.refresh_at.is_some_and(|refresh_at| refresh_at <= access_token.refreshed_at)
+    let since = access_token.refreshed_at;
+    record.refresh_at.is_some_and(|due| due <= since || due <= now && due <= since + DOUBTED_AFTER)
         || record.lease_until.is_some_and(|until| until <= now)
         || record.failed_attempts > 0 && record.refresh_at.is_some_and(|retry_at| retry_at <= now)
 }

@@ -271,6 +271,25 @@ async fn on_demand_refreshes_only_what_would_be_forgotten_and_still_finishes_pen
 }
 
 #[tokio::test]
+async fn a_token_obtained_while_a_call_is_under_way_that_may_supersede_it_is_replaced_once_more() {
+    let scene = Scene::new().await;
+    scene.authorized().await;
+    let (dying, hold) = scene.refreshing().await;
+    // The grant takes the lease away, and nobody knows any more of the call.
+    let code = scene.wechat.mint_code(&scene.appid);
+    assert_eq!(scene.visit(&scene.callback(), &redirect(&code)).await.status, 200);
+    dying.abort();
+    let _ = dying.await;
+    assert_eq!(run(&scene.refresh()).await[0], 1);
+    hold.release();
+    assert_eq!(run(&scene.refresh()).await[0], 0, "the call may still be under way");
+    scene.clock.advance(60);
+    assert_eq!(run(&scene.refresh()).await[0], 1);
+    scene.clock.advance(60);
+    assert_eq!(run(&scene.refresh()).await[0], 0, "and that was all");
+}
+
+#[tokio::test]
 async fn a_process_that_dies_in_a_refresh_holds_nothing_up_for_longer_than_a_minute() {
     let scene = Scene::new().await;
     scene.authorized().await;

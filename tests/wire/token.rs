@@ -120,6 +120,42 @@ async fn a_token_that_may_be_superseded_is_replaced_before_it_is_given_out() {
 }
 
 #[tokio::test]
+async fn a_token_that_a_lost_call_may_have_superseded_is_replaced_when_that_call_is_over() {
+    let scene = Scene::new().await;
+    scene.granted().await;
+    scene.clock.advance(7200 - 299);
+    scene.put_ticket().await;
+    scene.wechat.on("api_authorizer_token").once(Fault::ResetAfter);
+    for (seconds, calls) in [(0, 2), (59, 2), (1, 3), (60, 3)] {
+        scene.clock.advance(seconds);
+        scene.ask(&scene.token()).await.expect("a token");
+        assert_eq!(scene.wechat.on("api_authorizer_token").count(), calls, "after {seconds} s more");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_may_be_superseded_is_not_given_out_while_it_is_being_replaced() {
+    let scene = Scene::new().await;
+    scene.granted().await;
+    let code = scene.wechat.mint_code(&scene.appid);
+    assert_eq!(scene.visit(&scene.callback(), &crate::scene::redirect(&code)).await.status, 200);
+    let doubtful = scene.stored().await["authorizer_access_token"].clone();
+    let called = scene.wechat.on("api_authorizer_token").hold_before();
+    let refresh = scene.refresh();
+    let refreshing = tokio::spawn(async move { refresh.run(json!({})).await });
+    called.arrived().await;
+    let read = scene.dynamodb.on("GetItem").containing(&scene.appid).hold_after();
+    let (token, request) = (scene.token(), json!({"authorizer_appid": scene.appid}));
+    let asking = tokio::spawn(async move { token.run(request).await });
+    read.arrived().await;
+    read.release();
+    called.release();
+    let answer = asking.await.expect("no panic").expect("a token");
+    assert_ne!(answer["authorizer_access_token"], doubtful);
+    assert_eq!(refreshing.await.expect("no panic").expect("a run")["refreshed"], 1);
+}
+
+#[tokio::test]
 async fn each_reason_for_no_token_has_its_name() {
     let scene = Scene::new().await;
     let token = scene.token();
