@@ -120,7 +120,7 @@ impl Exchange {
                     }
                     Answered::Over(outcome) => outcome,
                     Answered::Spent => {
-                        self.release(&claim, CodeState::Spent).await;
+                        writing.limit(self.release(&claim, CodeState::Spent)).await;
                         Outcome::Pending
                     }
                 }
@@ -205,7 +205,11 @@ impl Exchange {
             Ok(Called { answer: grant, token, .. }) => {
                 Answered::Granted(Box::new(Granted { grant, token, asked_at }))
             }
-            Err(failure) => self.not_granted(claim, failure).await,
+            // What cannot be written in time would cost the answer: then the lease ends by itself.
+            Err(failure) => {
+                let over = writing.limit(self.not_granted(claim, failure)).await;
+                over.unwrap_or(Answered::Over(Outcome::Pending))
+            }
         }
     }
 
