@@ -7,9 +7,10 @@ use crate::after;
 use crate::claim::{Claim, Event};
 use crate::component::Cause;
 use crate::deadline::Deadline;
+use crate::evidence::Binding;
 use crate::metric;
 use crate::services::Landed;
-use crate::store::{GrantWrite, Obtained, Record};
+use crate::store::{GrantWrite, Obtained, Record, StoreError};
 use crate::time::Timestamp;
 use crate::wechat::{Appid, Class, ComponentAccessToken, Grant};
 
@@ -145,23 +146,26 @@ impl Exchange {
         }
         match &landed {
             Landed::Written { .. } => metric::grant(self.door),
-            Landed::Newer(record) | Landed::Doubtful(record) => self.give_way(claim, appid, record).await,
+            Landed::Newer(record) | Landed::Doubtful(record) => self.give_way(claim, grant, record).await,
             Landed::Heard(_) => {}
         }
         Some(landed)
     }
 
     /// Closes the claim of a grant that gives way to a newer record, and its launch. Makes that record due: WeChat's
-    /// tokens in force are those of whichever code was exchanged last, and this one was exchanged just now.
-    async fn give_way(&self, claim: &Claim, appid: &Appid, newer: &Record) {
+    /// tokens in force are those of whichever code was exchanged last, and this one was exchanged just now. If the record is
+    /// of the same authorization and of no launch, it gets this one's: it may be the same grant, restored from WeChat's
+    /// list, which knows of no launch.
+    async fn give_way(&self, claim: &Claim, grant: &Grant, newer: &Record) {
         let (store, now) = (&self.services.store, self.services.clock.now());
+        let appid = &grant.authorizer_appid;
         if newer.is_authorized() {
             // First, and the claim stays if it fails: whoever takes that up does it again.
             if let Err(error) = store.make_due(appid, now).await {
                 return tracing::warn!(authorizer.appid = %appid, "{error}");
             }
             if let Some(binding) = &claim.binding
-                && let Err(error) = store.bind(binding, appid, None, now).await
+                && let Err(error) = self.bind_older(binding, grant, newer).await
             {
                 tracing::warn!("{error}");
             }
@@ -169,6 +173,16 @@ impl Exchange {
         if let Err(error) = store.close_claim(&claim.digest, appid).await {
             tracing::warn!("{error}");
         }
+    }
+
+    async fn bind_older(&self, binding: &Binding, grant: &Grant, newer: &Record) -> Result<(), StoreError> {
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        let appid = &grant.authorizer_appid;
+        let is_ended = store.bind(binding, appid, None, now).await?;
+        if is_ended && grant.refresh_token.is_some() && grant.refresh_token == newer.refresh_token {
+            store.bind_unbound(binding, appid, newer.authorized_at, now).await?;
+        }
+        Ok(())
     }
 
     /// Asks who the account is, once its grant is safe: best effort. If that is lost, `reconcile` asks again.

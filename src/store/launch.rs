@@ -276,6 +276,25 @@ impl Store {
         Ok(true)
     }
 
+    /// Writes what a service's launch says into the record of a grant that was made at `authorized_at`, if no launch has said
+    /// anything in there yet.
+    pub(crate) async fn bind_unbound(
+        &self,
+        binding: &Binding,
+        authorizer_appid: &Appid,
+        authorized_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(authorized_at) = authorized_at.filter(|_| binding.made_by == MadeBy::Service) else {
+            return Ok(());
+        };
+        let update = bind_record(record_update(None, now), Some(binding), false)
+            .when(Condition::Equals(AUTHORIZED_AT, time(authorized_at)))
+            .when(Condition::Equals(STATUS, string("authorized")))
+            .when(Condition::Absent(BOUND));
+        self.write("bind a record", self.record_key(authorizer_appid), update).await.map(|_| ())
+    }
+
     /// The outcome of a launch, as a part of the transaction that stores its grant.
     pub(super) fn outcome_in_transaction(
         &self,

@@ -7,6 +7,7 @@ use sandbox::wechat::Account;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::events::check_success;
 use crate::refresh::run;
 use crate::scene::{Scene, of_launch, redirect};
 
@@ -210,4 +211,31 @@ async fn a_spent_code_that_cannot_be_matched_is_looked_for_ever_more_rarely() {
     }
     let walks = scene.wechat.on("api_get_authorizer_list").count();
     assert!((3..=8).contains(&walks), "{walks} in half an hour");
+}
+
+#[tokio::test]
+async fn a_grant_that_was_restored_without_its_launch_gets_the_launch_when_a_push_names_the_account() {
+    let scene = Scene::new().await;
+    let launch = scene.launch().await;
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    scene.wechat.on("api_query_auth").once(Fault::ResetAfter);
+    assert_eq!(scene.visit(&scene.callback(), &of_launch(&redirect(&code), &launch)).await.status, 202);
+    // By WeChat's clock, the consent is later than the visit.
+    let list = json!({"total_count": 1, "list": [{
+        "authorizer_appid": scene.appid,
+        "refresh_token": scene.wechat.refresh_token(&scene.appid),
+        "auth_time": scene.clock.now().as_secs() + 7,
+    }]});
+    scene.wechat.on("api_get_authorizer_list").once(Fault::json(list));
+    run(&scene.refresh()).await;
+    let restored = scene.stored().await;
+    assert_eq!((&restored["status"], restored.get("state")), (&json!("authorized"), None));
+
+    check_success(&scene.push(&scene.wechat.push_authorized(&scene.appid, &code, None)).await);
+    scene.clock.advance(61);
+    run(&scene.refresh()).await;
+    let record = scene.stored().await;
+    assert_eq!((&record["state"], &record["bound"]), (&json!("tenant-7"), &json!("launch")));
+    assert_eq!(record["authorized_at"], restored["authorized_at"], "the newer time stays");
+    assert_eq!(scene.outcome(&launch).await["state"], "tenant-7");
 }
