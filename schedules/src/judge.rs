@@ -3,6 +3,8 @@
 use sandbox::Answer;
 
 use crate::log;
+use crate::notes::{Consent, Notes};
+use crate::play::state_of;
 use crate::product;
 use crate::world::{MERCHANTS, World};
 
@@ -11,6 +13,10 @@ const LIFE: i64 = 7200;
 
 /// By how many seconds a record may be wrong about a token's end.
 const INEXACT: i64 = 60;
+
+/// In how many seconds two consents may seem to come the other way round: the first is visited within two minutes, by a
+/// clock that is nearly as far from the one that times the push of the second.
+const UNORDERED: i64 = 240;
 
 /// A page that somebody was shown: the merchant of the code, or a stranger.
 pub fn page(world: &World, answer: &Answer, visitor: Option<(u8, &str)>) {
@@ -196,6 +202,44 @@ pub fn records(world: &World) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Accounts whose records lack what a service gave to their launch, although its grant is stored and nothing came after it.
+/// Before `reconcile` has run, which knows of no launch.
+pub fn states(world: &World) -> Vec<String> {
+    let notes = world.notes.borrow();
+    let owed = (0..MERCHANTS).filter_map(|merchant| Some((merchant, owed_state(world, &notes, merchant)?)));
+    let lacks = |(merchant, state): &(u8, String)| {
+        let record = world.record(*merchant);
+        record.state.as_ref() != Some(state) || !record.is_bound
+    };
+    let lacking = owed.filter(lacks);
+    lacking.map(|_| "a record lacks the state of the launch that its account ended".to_owned()).collect()
+}
+
+/// The state that a merchant's record must have: that of his only launch, if a code of it is exchanged and stored that came
+/// to the launch, or by a push that named it. What he grants without a launch takes the state from nobody; what he
+/// revokes, and a record that is lost, does. So may a consent shortly before, which clocks that differ make the later one.
+fn owed_state(world: &World, notes: &Notes, merchant: u8) -> Option<String> {
+    let of_merchant = notes.consents.values().filter(|consent| consent.merchant == merchant);
+    let mut launched = of_merchant.filter_map(|consent| Some((consent, consent.launch?)));
+    let (consent, launch) = launched.next()?;
+    let is_over = notes.revocations.values().any(|revocation| revocation.merchant == merchant);
+    let is_other = is_over || notes.lost.contains(&merchant) || !notes.launches.contains_key(&launch);
+    let is_just_before = |other: &Consent| {
+        other.merchant == merchant
+            && other.launch.is_none()
+            && (0..=UNORDERED).contains(&(consent.at - other.at))
+    };
+    let is_unordered = notes.consents.values().any(|other| other.has_redirect && is_just_before(other));
+    if launched.next().is_some() || is_other || is_unordered {
+        return None;
+    }
+    let is_stored = |code: &String| {
+        notes.vouched_for.contains(code)
+            && product::claim_status(&world.tables, world.component(), code) == "done"
+    };
+    [&consent.code, &consent.own_code].into_iter().any(is_stored).then(|| state_of(launch))
 }
 
 /// What is wrong with the permission sets and the profiles, once every account was compared with WeChat.

@@ -343,6 +343,6 @@ impl World {
 }
 
 /// The state that the platform gives to a launch.
-fn state_of(launch: u8) -> String {
+pub fn state_of(launch: u8) -> String {
     format!("state-of-launch-{launch}")
 }

@@ -39,6 +39,7 @@ pub async fn settle(world: &World) {
     }
     note(world, judge::tokens_vouched_for(world));
     note(world, judge::revocations(world));
+    note(world, judge::states(world));
     world.run(Function::Reconcile).await;
     for _ in 0..2 {
         world.run(Function::Refresh).await;
