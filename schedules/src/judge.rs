@@ -161,13 +161,16 @@ fn tokens_of(world: &World, is_excused: impl Fn(&str, &product::Record, &str) ->
     broken
 }
 
-/// Revocations that WeChat pushed, that were answered `success`, and that the table does not have. Before `reconcile` has run.
+/// Accounts whose last revocation was pushed and answered `success`, and is not in the table. Before `reconcile` has run.
 pub fn revocations(world: &World) -> Vec<String> {
     let notes = world.notes.borrow();
-    let taken = notes.revocations.values().filter(|revocation| revocation.taken);
+    let is_told = |merchant: &u8| {
+        let of_merchant = notes.revocations.values().filter(|revocation| revocation.merchant == *merchant);
+        of_merchant.max_by_key(|revocation| revocation.at).is_some_and(|last| last.taken)
+    };
     let stands = |merchant| world.sandbox.wechat.refresh_token(world.appid(merchant)).is_some();
-    let lacks = |merchant| !stands(merchant) && world.record(merchant).authorized == Some(true);
-    let lacking = taken.filter(|revocation| lacks(revocation.merchant));
+    let lacks = |merchant: &u8| !stands(*merchant) && world.record(*merchant).authorized == Some(true);
+    let lacking = (0..MERCHANTS).filter(|merchant| is_told(merchant) && lacks(merchant));
     lacking.map(|_| "a revocation that was pushed waits for reconcile".to_owned()).collect()
 }
 
