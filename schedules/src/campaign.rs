@@ -96,8 +96,10 @@ pub fn seeds(first: u64, count: u64) -> Vec<Job> {
 
 /// The schedules that have found a fault and are beyond the seeds that the gate plays.
 pub fn once_broken() -> Vec<Job> {
-    const SEEDS: [u64; 16] =
-        [2297, 2555, 4151, 4623, 4804, 4891, 5829, 5906, 6040, 8128, 8368, 20098, 21341, 21479, 22372, 22475];
+    const SEEDS: [u64; 17] = [
+        2297, 2555, 4151, 4623, 4804, 4891, 5829, 5906, 6040, 8128, 8368, 20098, 21341, 21479, 22372, 22475,
+        23660,
+    ];
     SEEDS.into_iter().flat_map(|seed| seeds(seed, 1)).collect()
 }
 

@@ -97,17 +97,19 @@ pub fn token(world: &World, merchant: u8, token: &str, asked_at: i64) {
     let newest = world.newest_token(merchant);
     // While there is no other, the refused one may be the only one there is: who asked may not have been heard.
     let is_believed = notes.refused_tokens.contains(token) && !record.is_young(token, asked_at);
-    if is_believed && newest.as_deref() != Some(token) {
+    // A revocation ends the newer one as well.
+    let wechat = &world.sandbox.wechat;
+    let is_authorized = wechat.refresh_token(world.appid(merchant)).is_some();
+    if is_believed && is_authorized && newest.as_deref() != Some(token) {
         notes.broke(
             "token hands out an access token that it was told WeChat refuses, and there is a newer one",
         );
         return;
     }
-    let wechat = &world.sandbox.wechat;
     // A revocation ends the token, and nobody has told the platform of it yet.
     let mut revocations = notes.revocations.values();
     let untold = revocations.any(|revocation| revocation.merchant == merchant && !revocation.taken);
-    let stands = wechat.refresh_token(world.appid(merchant)).is_some() && !untold;
+    let stands = is_authorized && !untold;
     // Which account's token a lost answer had is not known before the sweep.
     let is_known = product::pending_claims(&world.tables) == 0;
     if stands && is_known && !notes.ended_tokens.contains(token) && !wechat.accepts(token) {
