@@ -493,7 +493,7 @@ def operate(stack):
     expect(stack.secret() == {**before, "encoding_aes_key": "m" * 43,
                               "previous_encoding_aes_key": before["encoding_aes_key"]},
            "a mistyped key is replaced with --correct only, and the console's stays")
-    stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"], "token": "another"})
+    stack.rotate_secret({"encoding_aes_key": before["encoding_aes_key"], "token": "t" * 32})
     expect(stack.secret()["previous_token"] == before["token"], "a token, too, stays beside the one that replaces it")
     stack.rotate_secret({"token": before["token"]})
     stack.just("rotate-secret", "--finish")
