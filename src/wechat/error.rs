@@ -149,6 +149,15 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_the_end_cuts_is_not_shown() {
+        for (words, cut) in [("", "secret".repeat(60)), ("word ", "x".repeat(400))] {
+            let errmsg = format!("{}{cut}", words.repeat(57));
+            let refusal = Refusal::read(&json!({"errcode": -1, "errmsg": errmsg}), &[]).expect("a refusal");
+            assert_eq!(refusal.errmsg, words.repeat(57).trim_end());
+        }
+    }
+
+    #[test]
     fn the_address_of_a_61004_is_read() {
         let errmsg = "access clientip is not registered requestIP: 1.2.3.4 rid: 65f";
         let refusal = Refusal::read(&json!({"errcode": 61004, "errmsg": errmsg}), &[]).expect("a refusal");
