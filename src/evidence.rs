@@ -205,8 +205,6 @@ impl Cookie {
 
     /// All launch cookies of a `Cookie` header.
     pub(crate) fn read_all(header: &str) -> Vec<Self> {
-        /// More are not looked at: each may cost a read.
-        const MOST: usize = 20;
         let read = |pair: &str| {
             let (name, value) = pair.trim().split_once('=')?;
             let (launch, secret) = value.split_once('.')?;
@@ -214,7 +212,7 @@ impl Cookie {
             let cookie = Self { launch, secret: is_unique_id(secret).then(|| secret.to_owned())? };
             (cookie.name() == name).then_some(cookie)
         };
-        header.split(';').filter_map(read).take(MOST).collect()
+        header.split(';').filter_map(read).collect()
     }
 
     fn name(&self) -> String {
@@ -251,6 +249,9 @@ mod tests {
         let other = pair.replacen("__Host-launch-", "__Host-launch-0", 1);
         assert!(Cookie::read_all(&other).is_empty());
         assert!(Cookie::read_all("__Host-launch-0=x.y").is_empty());
+        let many = |_| Cookie::random(&LaunchId::random()).header().replace("; Path", ";Path") + ";";
+        let header: String = (0..50).map(many).collect();
+        assert_eq!(Cookie::read_all(&format!("{header} {pair}")).last(), Some(&cookie), "of many launches");
     }
 
     #[test]
