@@ -22,6 +22,9 @@ use crate::time::Timestamp;
 /// Time reserved for sending the response.
 const FOR_ANSWERING: Duration = Duration::from_secs(1);
 
+/// The longest `return_url`, in bytes.
+const LONGEST_RETURN_URL: usize = 2048;
+
 /// What the function depends on.
 #[derive(Debug)]
 pub struct App {
@@ -210,8 +213,11 @@ async fn tell(app: &App, id: LaunchId) -> Result<Response, LaunchError> {
     })
 }
 
-/// Whether `url` is on the prefix's origin and below its path, so that no launch sends a merchant elsewhere.
+/// Whether `url` is not too long, on the prefix's origin and below its path, so that no launch sends a merchant elsewhere.
 fn is_below(url: &str, prefix: Option<&Url>) -> bool {
+    if url.len() > LONGEST_RETURN_URL {
+        return false;
+    }
     let (Some(url), Some(prefix)) = (Url::parse(url).ok(), prefix) else { return false };
     let path = prefix.path().trim_end_matches('/');
     let below = url.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -239,5 +245,7 @@ mod tests {
             assert_eq!(is_below(url, Some(&prefix)), expected, "{url}");
             assert!(!is_below(url, None));
         }
+        let of_length = |length: usize| format!("https://shop.example/wechat/{}", "x".repeat(length - 28));
+        assert!(is_below(&of_length(2048), Some(&prefix)) && !is_below(&of_length(2049), Some(&prefix)));
     }
 }

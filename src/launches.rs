@@ -27,6 +27,9 @@ pub(crate) struct Launches {
     mobile_base_url: Url,
 }
 
+/// How many permission sets a launch may name. WeChat has fewer.
+const MOST_CATEGORIES: usize = 200;
+
 /// A launch that can be ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Begun {
@@ -50,8 +53,12 @@ pub(crate) fn way_back(of_all: Option<&Url>, launch: Option<(&LaunchId, &Launch)
 }
 
 impl LaunchRequest {
-    /// The request with these parameters, where absent ones are empty. None if one is malformed.
+    /// The request with these parameters, where absent ones are empty. None if one is malformed, or longer than WeChat's
+    /// address can be.
     pub(crate) fn parse(auth_type: &str, biz_appid: &str, category_ids: &[u32]) -> Option<Self> {
+        if category_ids.len() > MOST_CATEGORIES {
+            return None;
+        }
         let auth_type = if auth_type.is_empty() { USUAL_AUTH_TYPE } else { auth_type };
         let ids: Vec<String> = category_ids.iter().map(u32::to_string).collect();
         Some(Self {

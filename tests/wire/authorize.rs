@@ -132,9 +132,16 @@ async fn malformed_input_prefetch_and_head_mint_nothing() {
     let scene = Scene::new().await;
     let instance = scene.authorize();
     let too_long = format!("state={}", "x".repeat(257));
-    for query in
-        ["state=a%20b", "state=%3Cscript%3E", &too_long, "auth_type=7", "auth_type=x", "biz_appid=wx1"]
-    {
+    let too_many = format!("category_id_list=1{}", "%7C1".repeat(200));
+    for query in [
+        "state=a%20b",
+        "state=%3Cscript%3E",
+        &too_long,
+        &too_many,
+        "auth_type=7",
+        "auth_type=x",
+        "biz_appid=wx1",
+    ] {
         let answer = scene.visit(&instance, &format!("/authorize?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");
         assert!(!answer.body.contains("script>"), "{query}");
