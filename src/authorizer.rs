@@ -16,9 +16,9 @@ use crate::deadline::Deadline;
 use crate::lease::Lease;
 use crate::metric;
 use crate::retry::until_written;
-use crate::services::{CLOCKS_APART, Services};
+use crate::services::Services;
 use crate::store::{Leased, Reason, Record, RefreshFailure, StoreError};
-use crate::time::Timestamp;
+use crate::time::{CLOCKS_APART, Timestamp};
 use crate::wechat::{Appid, CallError, Class, RefreshedToken, masked};
 
 pub(crate) use restore::Compared;

@@ -100,10 +100,12 @@ pub(crate) enum ClaimState {
 /// A claim whose code was exchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
+    /// The SHA-256 of the code.
+    pub digest: String,
     /// The account.
     pub authorizer_appid: Appid,
     /// When the grant was made.
-    pub event_time: Option<Timestamp>,
+    pub event_time: Timestamp,
     /// The digest of the launch that it belongs to, where one is known.
     pub launch: Option<String>,
 }

@@ -285,7 +285,7 @@ impl Exchange {
         let mut binding = binding.clone();
         binding.viewer = binding.viewer.filter(|_| binding.bound == Some(Bound::Browser));
         let now = self.services.clock.now();
-        let bound = self.services.store.bind(&binding, &done.authorizer_appid, done.event_time, now).await?;
+        let bound = self.services.store.bind(&binding, done, now).await?;
         Ok(if bound { Shown::Launch } else { Shown::Elsewhere })
     }
 }

@@ -198,7 +198,7 @@ async fn tell(app: &App, id: LaunchId) -> Result<Response, LaunchError> {
         None => None,
     };
     let status = match (&launch.authorizer_appid, &record) {
-        (Some(_), Some(record)) if record.is_authorized() => "authorized",
+        (Some(_), Some(record)) if launch.holds(record) => "authorized",
         (Some(_), _) => "unauthorized",
         (None, _) if launch.is_open(app.services.clock.now()) => "open",
         (None, _) => "expired",
@@ -209,7 +209,7 @@ async fn tell(app: &App, id: LaunchId) -> Result<Response, LaunchError> {
         component_appid: app.component_appid.clone(),
         state: launch.state.map(|state| state.as_str().to_owned()),
         bound: launch.bound.map(|bound| bound.as_str()),
-        permission_set_ids: record.map(|record| record.permission_set_ids),
+        permission_set_ids: record.filter(|_| status == "authorized").map(|record| record.permission_set_ids),
     })
 }
 

@@ -15,11 +15,8 @@ use crate::id::unique_id;
 use crate::retry::until_written;
 use crate::secrets::Secrets;
 use crate::store::{GrantWrite, OddTime, Record, Store, StoreError, Stored};
-use crate::time::{Clock, Timestamp};
+use crate::time::{CLOCKS_APART, Clock, Timestamp};
 use crate::wechat::{Appid, AuthorizerInfo, AuthorizerList, Client, ToldTime};
-
-/// Clocks of others are believed to be this close: what is closer together is not ordered by its times.
-pub(crate) const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// The services of one instance of a function. Clones share memory and connections.
 #[derive(Clone, Debug)]
@@ -156,7 +153,7 @@ impl Services {
                 }
                 Stored::Heard(told) => return Ok(Landed::Heard(told)),
                 Stored::LaunchTaken => {
-                    tracing::warn!(authorizer.appid = %appid, "another account ended this launch: stored without it");
+                    tracing::warn!(authorizer.appid = %appid, "this launch is another account's: stored without it");
                     write.binding = None;
                 }
                 Stored::Conflict(record) if record.is_newer_than(write.event_time) => {

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+/// Clocks of others are believed to be this close: what is closer together is not ordered by its times.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_mins(1);
+
 /// A moment, in whole epoch seconds. A span between two moments is a [`Duration`], so neither can be taken for the
 /// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

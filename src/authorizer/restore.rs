@@ -3,9 +3,9 @@
 use super::{Authorizers, FOR_WRITING, Refreshed, Suspect, revoked_at};
 use crate::component::Cause;
 use crate::deadline::Deadline;
-use crate::services::{CLOCKS_APART, Landed};
+use crate::services::Landed;
 use crate::store::{GrantWrite, Obtained, Reason, Record, StoreError};
-use crate::time::Timestamp;
+use crate::time::{CLOCKS_APART, Timestamp};
 use crate::wechat::{Appid, Class, Grant, ListedAccount};
 
 /// How comparing one account with its record ended.

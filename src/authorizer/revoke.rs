@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::Authorizers;
 use crate::component::Cause;
 use crate::deadline::Deadline;
-use crate::services::CLOCKS_APART;
 use crate::store::{Record, StoreError};
-use crate::time::Timestamp;
+use crate::time::{CLOCKS_APART, Timestamp};
 use crate::wechat::{Appid, Class};
 
 /// Time reserved after the question for storing the revocation.

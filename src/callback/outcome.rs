@@ -106,7 +106,7 @@ async fn show_account(
         }
     };
     match record {
-        Some(record) if record.is_authorized() => {
+        Some(record) if launch.1.holds(&record) => {
             let is_viewer = |cookie: &Cookie| launch.1.viewer.as_ref() == Some(&cookie.digest());
             let account = cookies(request).iter().any(is_viewer).then(|| Account::of(appid, &record));
             let page = complete(app, account, Some(launch));

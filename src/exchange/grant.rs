@@ -178,7 +178,7 @@ impl Exchange {
     async fn bind_older(&self, binding: &Binding, grant: &Grant, newer: &Record) -> Result<(), StoreError> {
         let (store, now) = (&self.services.store, self.services.clock.now());
         let appid = &grant.authorizer_appid;
-        let is_ended = store.bind(binding, appid, None, now).await?;
+        let is_ended = store.end_launch(binding, appid, newer.authorized_at, now).await?;
         if is_ended && grant.refresh_token.is_some() && grant.refresh_token == newer.refresh_token {
             store.bind_unbound(binding, appid, newer.authorized_at, now).await?;
         }

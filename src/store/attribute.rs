@@ -6,6 +6,7 @@ pub(super) const COMPONENT_APPID: &str = "component_appid";
 pub(super) const PK: &str = "pk";
 
 // Both tables.
+pub(super) const AUTHORIZED_AT: &str = "authorized_at";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const LEASE_OWNER: &str = "lease_owner";
 pub(super) const LEASE_UNTIL: &str = "lease_until";
@@ -15,7 +16,7 @@ pub(super) const STATUS: &str = "status";
 
 // Authorizers.
 pub(super) const ACCESS_TOKEN_EXPIRES_AT: &str = "access_token_expires_at";
-pub(super) const AUTHORIZED_AT: &str = "authorized_at";
+pub(super) const AUTHORIZED_SINCE: &str = "authorized_since";
 pub(super) const AUTHORIZER_ACCESS_TOKEN: &str = "authorizer_access_token";
 pub(super) const AUTHORIZER_REFRESH_TOKEN: &str = "authorizer_refresh_token";
 pub(super) const CHANGE: &str = "change";

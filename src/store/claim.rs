@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem};
 
 use super::attribute::*;
 use super::item::{Item, appid, integer, number, string, text, time, timestamp};
@@ -74,8 +74,8 @@ impl Store {
             heard,
         };
         Ok(match self.write_returning("claim a code", key, update, ReturnValue::AllOld).await? {
+            Written::Refused(item) => found(&given.digest, &item),
             Written::Made(before) => ClaimState::Held(taken_over(given, &before)),
-            Written::Refused(item) => found(&item),
         })
     }
 
@@ -88,7 +88,7 @@ impl Store {
         let item = self.item("read a claim", self.claim_key(digest)).await?;
         Ok(item.map(|item| {
             let is_held = timestamp(&item, LEASE_UNTIL).is_some_and(|until| until > now);
-            match found(&item) {
+            match found(digest, &item) {
                 ClaimState::Running if !is_held => ClaimState::Open,
                 state => state,
             }
@@ -186,6 +186,15 @@ impl Store {
     /// Records that the code brought a grant that is not written, because the record has a newer one.
     pub(crate) async fn close_claim(&self, digest: &str, authorizer_appid: &Appid) -> Result<(), StoreError> {
         self.write("close a claim", self.claim_key(digest), done(authorizer_appid)).await.map(|_| ())
+    }
+
+    /// That a code, which brought a grant without a launch, belongs to this launch: a part of the transaction that ends it.
+    pub(super) fn code_given_to(&self, binding: &Binding, digest: &str) -> TransactWriteItem {
+        Update::default()
+            .set(BINDING, binding_map(binding))
+            .when(Condition::Equals(STATUS, string("done")))
+            .when(Condition::Absent(BINDING))
+            .in_transaction(self, self.claim_key(digest))
     }
 
     pub(super) fn claim_key(&self, digest: &str) -> Key {
@@ -298,15 +307,17 @@ fn code_state(code: CodeState) -> Option<&'static str> {
 }
 
 /// What a claim that could not be taken is.
-fn found(item: &Item) -> ClaimState {
+fn found(digest: &str, item: &Item) -> ClaimState {
     match text(item, STATUS) {
-        Some("done") => appid(item, AUTHORIZER_APPID).map_or(ClaimState::Running, |authorizer_appid| {
-            ClaimState::Done(Done {
+        Some("done") => match (appid(item, AUTHORIZER_APPID), timestamp(item, EVENT_TIME)) {
+            (Some(authorizer_appid), Some(event_time)) => ClaimState::Done(Done {
+                digest: digest.to_owned(),
                 authorizer_appid,
-                event_time: timestamp(item, EVENT_TIME),
+                event_time,
                 launch: read_binding(item).map(|binding| binding.launch),
-            })
-        }),
+            }),
+            _ => ClaimState::Running,
+        },
         Some("unexchanged") => ClaimState::Unexchanged,
         Some("unmatched") => ClaimState::Unmatched,
         // WeChat refused it after an answer was lost, and nobody vouched for it.
@@ -336,7 +347,7 @@ fn binding_map(binding: &Binding) -> AttributeValue {
     AttributeValue::M(present.collect())
 }
 
-fn read_binding(item: &Item) -> Option<Binding> {
+pub(super) fn read_binding(item: &Item) -> Option<Binding> {
     let map = item.get(BINDING)?.as_m().ok()?;
     Some(Binding {
         launch: text(map, LAUNCH)?.to_owned(),

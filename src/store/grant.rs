@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::attribute::*;
 use super::claim::{done, heard_nothing, told};
 use super::due::{due_at, shard};
-use super::item::{number, string, text, time};
-use super::launch::bind_record;
+use super::item::{Item, number, string, text, time};
+use super::launch::{bind_record, outcome};
 use super::profile::{profile_map, set_permission_sets};
 use super::record::{Change, Record, is_as_read, record_update, revocation};
 use super::update::{Condition, Update};
@@ -59,7 +59,7 @@ pub(crate) enum Stored {
     Written,
     /// The record is not as the write expected it; nothing is written. The record as it is.
     Conflict(Box<Record>),
-    /// The launch was ended by another account; nothing is written.
+    /// The launch was begun for another account, or ended by it; nothing is written.
     LaunchTaken,
     /// A push has named another launch meanwhile; nothing is written.
     Heard(Told),
@@ -87,7 +87,11 @@ impl Store {
                 .when(heard_nothing(claim))
                 .in_transaction(self, self.claim_key(&claim.digest))
         });
-        let launch = write.binding.map(|binding| self.outcome_in_transaction(binding, appid, now));
+        let launch = write.binding.map(|binding| {
+            outcome(binding, appid, now)
+                .set(AUTHORIZED_AT, time(write.event_time))
+                .in_transaction(self, self.launch_key(&binding.launch))
+        });
         let result = self
             .client
             .transact_write_items()
@@ -96,15 +100,7 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else { return Ok(Stored::Written) };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-        else {
-            return Err(StoreError::of("write a grant", &error));
-        };
-        let refused = |index: usize| {
-            let reason = cancelled.cancellation_reasons().get(index)?;
-            (reason.code() == Some("ConditionalCheckFailed"))
-                .then(|| reason.item().cloned().unwrap_or_default())
-        };
+        let refused = |index| refused(error.as_service_error(), index);
         if let Some(claim) = refused(1) {
             return Ok(match text(&claim, STATUS) {
                 // Only this code's grant closes the claim as done: an earlier try whose answer was lost.
@@ -147,6 +143,7 @@ impl Store {
             record_update(Some(Change::Unexchanged), now)
                 .set(STATUS, string("authorized"))
                 .set(AUTHORIZED_AT, time(event_time))
+                .set_if_absent(AUTHORIZED_SINCE, time(event_time))
                 .remove(UNAUTHORIZED_AT)
                 .remove(PROFILE_AT)
                 .when(Condition::absent_or_at_most(AUTHORIZED_AT, time(event_time)))
@@ -212,6 +209,13 @@ impl Store {
     }
 }
 
+/// The item of a transaction's part whose condition was not true, and was the reason for its end.
+pub(super) fn refused(error: Option<&TransactWriteItemsError>, index: usize) -> Option<Item> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error else { return None };
+    let reason = cancelled.cancellation_reasons().get(index)?;
+    (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item().cloned().unwrap_or_default())
+}
+
 /// The write of a whole grant.
 ///
 /// Without `known` it holds for an account that has no record, or one with nothing to decide on: all it
@@ -225,6 +229,7 @@ fn grant_update(write: &GrantWrite<'_>, known: Option<&Record>, now: Timestamp) 
     let update = record_update(is_news.then_some(Change::Granted), now)
         .set(STATUS, string("authorized"))
         .set(AUTHORIZED_AT, time(event_time))
+        .set_if_absent(AUTHORIZED_SINCE, time(event_time))
         .set_some(AUTHORIZER_REFRESH_TOKEN, grant.refresh_token.as_ref().map(|token| string(token.expose())))
         .remove(UNAUTHORIZED_AT)
         .remove(REFRESH_FAILURE)

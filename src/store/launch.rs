@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::attribute::*;
+use super::claim::read_binding;
+use super::grant::refused;
 use super::item::{Item, appid, string, text, time, timestamp};
-use super::record::record_update;
+use super::record::{Record, record_update};
 use super::update::{Condition, Update};
 use super::{Key, Store, StoreError, Written};
+use crate::claim::Done;
 use crate::evidence::{Binding, Bound, Cookie, LaunchId, MadeBy, State};
 use crate::id::sha256_hex;
-use crate::time::Timestamp;
+use crate::time::{CLOCKS_APART, Timestamp};
 use crate::wechat::{Appid, Issued, PreAuthCode};
 
 /// How long a launch may take until its redirect: longer than a `pre_auth_code` lives, with time for the account's
@@ -60,6 +63,8 @@ pub(crate) struct Launch {
     pub open_until: Timestamp,
     /// The account that ended it.
     pub authorizer_appid: Option<Appid>,
+    /// When that account made the grant that ended it.
+    pub authorized_at: Option<Timestamp>,
     /// How that is known.
     pub bound: Option<Bound>,
     /// The digest of the cookie that may see the account.
@@ -85,6 +90,7 @@ impl Launch {
             pre_auth_code: code.zip(timestamp(item, PRE_AUTH_CODE_REUSED_UNTIL)),
             open_until: timestamp(item, OPEN_UNTIL)?,
             authorizer_appid: appid(item, AUTHORIZER_APPID),
+            authorized_at: timestamp(item, AUTHORIZED_AT),
             bound: Bound::read(text(item, BOUND)),
             viewer: text(item, VIEWER).map(str::to_owned),
             codes: digests(CODES),
@@ -110,6 +116,12 @@ impl Launch {
     /// Whether this cookie is of a browser that opened its page.
     pub(crate) fn knows(&self, cookie: &Cookie) -> bool {
         self.cookies.contains(&cookie.digest())
+    }
+
+    /// Whether the account that ended it authorizes the platform by that: it has not revoked since, whatever it granted
+    /// afterwards through another launch.
+    pub(crate) fn holds(&self, record: &Record) -> bool {
+        record.is_authorized() && self.authorized_at >= record.authorized_since
     }
 
     /// What a code that comes back to it is bound to.
@@ -252,28 +264,64 @@ impl Store {
         Ok(Launch::read(launch, &item).map(|launch| (launch, vouches)))
     }
 
-    /// Binds a grant that is stored already to the launch of a redirect that comes after it: the launch gets its outcome,
-    /// and the record what the launch says, if it is still that grant's. False if the launch was ended by another
-    /// account.
+    /// Binds a grant that is stored already to the launch of an event that brings its code afterwards: the launch gets its
+    /// outcome, and the record what the launch says, if it is still that grant's. A code belongs to the first launch that
+    /// ends with it. False if it belongs to another, or the launch is another account's.
     pub(crate) async fn bind(
         &self,
         binding: &Binding,
-        authorizer_appid: &Appid,
-        event_time: Option<Timestamp>,
+        done: &Done,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (key, outcome) = (self.launch_key(&binding.launch), outcome(binding, authorizer_appid, now));
+        let (appid, event_time) = (&done.authorizer_appid, done.event_time);
+        if done.launch.is_none() && !self.give_code(binding, done, now).await? {
+            return Ok(false);
+        }
+        let outcome = outcome(binding, appid, now).set_if_absent(AUTHORIZED_AT, time(event_time));
+        let key = self.launch_key(&binding.launch);
         let ended = self.write_returning("end a launch", key, outcome, ReturnValue::AllNew).await?;
         let Written::Made(launch) = ended else { return Ok(false) };
-        let Some(event_time) = event_time else { return Ok(true) };
         // A browser may have brought the cookie before: what comes after it takes nothing back.
         let binding =
             Binding { bound: Bound::read(text(&launch, BOUND)).or(binding.bound), ..binding.clone() };
         let update = bind_record(record_update(None, now), Some(&binding), false)
             .when(Condition::Equals(AUTHORIZED_AT, time(event_time)))
             .when(Condition::Equals(STATUS, string("authorized")));
-        self.write("bind a record", self.record_key(authorizer_appid), update).await?;
+        self.write("bind a record", self.record_key(appid), update).await?;
         Ok(true)
+    }
+
+    /// Ends a launch with a used code that no launch has. Whoever learns such a code later begins a launch after it, and gets
+    /// nothing.
+    async fn give_code(&self, binding: &Binding, done: &Done, now: Timestamp) -> Result<bool, StoreError> {
+        let code = self.code_given_to(binding, &done.digest);
+        let begun_until = done.event_time + CLOCKS_APART;
+        let launch = outcome(binding, &done.authorizer_appid, now)
+            .set(AUTHORIZED_AT, time(done.event_time))
+            .when(Condition::AtMost(OPEN_UNTIL, time(begun_until + LAUNCH_LIFE)))
+            .in_transaction(self, self.launch_key(&binding.launch));
+        let writing = self.client.transact_write_items().transact_items(code).transact_items(launch);
+        let Err(error) = writing.send().await else { return Ok(true) };
+        let refused = |index| refused(error.as_service_error(), index);
+        match (refused(0), refused(1)) {
+            // Another visit of the same launch was faster.
+            (Some(claim), _) => Ok(read_binding(&claim).is_some_and(|known| known.launch == binding.launch)),
+            (None, Some(_)) => Ok(false),
+            (None, None) => Err(StoreError::of("give a code to a launch", &error)),
+        }
+    }
+
+    /// Ends a launch with a grant that gave way to one made at `authorized_at`. False if the launch is another account's.
+    pub(crate) async fn end_launch(
+        &self,
+        binding: &Binding,
+        authorizer_appid: &Appid,
+        authorized_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let outcome =
+            outcome(binding, authorizer_appid, now).set_some(AUTHORIZED_AT, authorized_at.map(time));
+        self.write("end a launch", self.launch_key(&binding.launch), outcome).await
     }
 
     /// Writes what a service's launch says into the record of a grant that was made at `authorized_at`, if no launch has said
@@ -295,17 +343,7 @@ impl Store {
         self.write("bind a record", self.record_key(authorizer_appid), update).await.map(|_| ())
     }
 
-    /// The outcome of a launch, as a part of the transaction that stores its grant.
-    pub(super) fn outcome_in_transaction(
-        &self,
-        binding: &Binding,
-        authorizer_appid: &Appid,
-        now: Timestamp,
-    ) -> TransactWriteItem {
-        outcome(binding, authorizer_appid, now).in_transaction(self, self.launch_key(&binding.launch))
-    }
-
-    fn launch_key(&self, digest: &str) -> Key {
+    pub(super) fn launch_key(&self, digest: &str) -> Key {
         self.platform_key_of("launch", digest)
     }
 
@@ -335,8 +373,9 @@ fn reused_until(code: &Issued<PreAuthCode>, now: Timestamp) -> Timestamp {
     now + REUSED.min(code.expires_in / 2)
 }
 
-/// Ends a launch with the grant of an account. A launch that another account ended stays as it is.
-fn outcome(binding: &Binding, authorizer_appid: &Appid, now: Timestamp) -> Update {
+/// Ends a launch with the grant of an account. A launch that was begun for another account, or that another ended, stays as
+/// it is.
+pub(super) fn outcome(binding: &Binding, authorizer_appid: &Appid, now: Timestamp) -> Update {
     let appid = string(authorizer_appid.as_str());
     let update = Update::default()
         .set_if_absent(MADE_BY, string(binding.made_by.as_str()))
@@ -346,8 +385,9 @@ fn outcome(binding: &Binding, authorizer_appid: &Appid, now: Timestamp) -> Updat
         .set(AUTHORIZER_APPID, appid.clone())
         .when(Condition::Any(vec![
             Condition::Absent(AUTHORIZER_APPID),
-            Condition::Equals(AUTHORIZER_APPID, appid),
-        ]));
+            Condition::Equals(AUTHORIZER_APPID, appid.clone()),
+        ]))
+        .when(Condition::Any(vec![Condition::Absent(BIZ_APPID), Condition::Equals(BIZ_APPID, appid)]));
     match binding.bound {
         Some(Bound::Browser) => update.set(BOUND, string(Bound::Browser.as_str())),
         Some(Bound::Launch) => update.set_if_absent(BOUND, string(Bound::Launch.as_str())),

@@ -15,6 +15,8 @@ pub(crate) struct Record {
     pub status: Status,
     /// When the newest grant was made.
     pub authorized_at: Option<Timestamp>,
+    /// When the first grant was made after the last revocation, or of all.
+    pub authorized_since: Option<Timestamp>,
     /// When the merchant revoked.
     pub unauthorized_at: Option<Timestamp>,
     /// When anything was last written.
@@ -77,6 +79,7 @@ impl Record {
                 _ => Status::Unauthorized,
             },
             authorized_at: timestamp(item, AUTHORIZED_AT),
+            authorized_since: timestamp(item, AUTHORIZED_SINCE),
             unauthorized_at: timestamp(item, UNAUTHORIZED_AT),
             updated_at: timestamp(item, UPDATED_AT).unwrap_or(Timestamp::from_secs(0)),
             version: integer(item, VERSION),
@@ -175,6 +178,7 @@ pub(super) fn revocation(unauthorized_at: Timestamp, now: Timestamp) -> Update {
         .set(STATUS, string("unauthorized"))
         .set(UNAUTHORIZED_AT, time(unauthorized_at))
         .remove_all(&[
+            AUTHORIZED_SINCE,
             AUTHORIZER_ACCESS_TOKEN,
             ACCESS_TOKEN_EXPIRES_AT,
             AUTHORIZER_REFRESH_TOKEN,

@@ -13,6 +13,7 @@ mod heard;
 mod launch;
 mod messages;
 mod odd;
+mod owner;
 mod page;
 mod pending;
 mod race;
