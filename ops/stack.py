@@ -232,7 +232,8 @@ def protect(arguments):
     """Keeps an update from replacing or removing tables, secret, key, API, domain and network, and the addresses on WeChat's
     allow-list; and the stack from being deleted by mistake."""
     policies = {STACK: "stack-policy.json"}
-    listed = aws("cloudformation", "describe-stack-resources", "--stack-name", STACK)["StackResources"]
+    # All of them: the other call that lists resources ends at a hundred.
+    listed = aws("cloudformation", "list-stack-resources", "--stack-name", STACK)["StackResourceSummaries"]
     for resource in listed:
         if resource["LogicalResourceId"] == "NetworkStack":
             policies[resource["PhysicalResourceId"]] = "network-policy.json"

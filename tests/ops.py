@@ -271,9 +271,9 @@ class Deploy(Program):
 
 class Protect(Program):
     NAME = "stack.py"
-    NESTED = {"StackResources": [{"LogicalResourceId": "NetworkStack", "PhysicalResourceId": "nested"}]}
+    NESTED = {"StackResourceSummaries": [{"LogicalResourceId": "NetworkStack", "PhysicalResourceId": "nested"}]}
     CHANGES = {
-        "cloudformation describe-stack-resources": NESTED, "cloudformation set-stack-policy": {},
+        "cloudformation list-stack-resources": NESTED, "cloudformation set-stack-policy": {},
         "cloudformation update-termination-protection": {},
     }
 
