@@ -57,11 +57,22 @@ def caller(findings):
     return identity
 
 
-def region(findings):
+def profile(findings, environment):
+    """The profile that the AWS CLI and SAM agree on."""
+    written, found = samconfig.setting(environment, "profile"), os.environ.get("AWS_PROFILE")
+    if written and written != found:
+        findings.bad(f"samconfig.toml deploys with the profile {written}, and the AWS CLI asks with {found or 'none'}",
+                     f"export AWS_PROFILE={written}, or take profile out of samconfig.toml")
+
+
+def region(findings, environment):
     """The region that the AWS CLI and SAM agree on."""
-    found = os.environ.get("AWS_DEFAULT_REGION")
+    written, found = samconfig.setting(environment, "region"), os.environ.get("AWS_DEFAULT_REGION")
     if not found:
         findings.bad("AWS_DEFAULT_REGION is not set: SAM looks at nothing else", "export AWS_DEFAULT_REGION=…")
+    elif written and written != found:
+        findings.bad(f"samconfig.toml deploys to {written}, and AWS_DEFAULT_REGION is {found}",
+                     f"export AWS_DEFAULT_REGION={written}, or take region out of samconfig.toml")
     elif os.environ.get("AWS_REGION", found) != found:
         findings.bad("AWS_REGION and AWS_DEFAULT_REGION differ: the AWS CLI takes the first and SAM the second",
                      "let both be the same, or unset AWS_REGION")
@@ -219,15 +230,16 @@ def main():
     parser.add_argument("--config-env", default="default", help="which part of samconfig.toml will be deployed")
     parser.add_argument("--stack-name", help="if it will not be that of samconfig.toml")
     arguments = parser.parse_args()
-    parameters = samconfig.parameters(arguments.config_env)
     stack = arguments.stack_name or samconfig.stack_name(arguments.config_env)
     findings = Findings()
     name(findings, stack)
     tools(findings)
-    here = region(findings)
+    profile(findings, arguments.config_env)
+    here = region(findings, arguments.config_env)
     identity = caller(findings)
     if identity and here:
         there = deployed(findings, stack)
+        parameters = samconfig.parameters(arguments.config_env, there)
         concurrency(findings, parameters, there)
         if parameters["Network"] == "created" and there.get("Network") != "created":
             quota(findings, int(parameters["NatGateways"]), *ADDRESSES)

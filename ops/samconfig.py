@@ -21,24 +21,29 @@ def settings(environment, command):
     return tomllib.loads(FILE.read_text(encoding="utf-8")).get(environment, {}).get(command, {}).get("parameters", {})
 
 
+def setting(environment, name):
+    """What the file says to `sam deploy`, whose own section wins over that of all commands."""
+    return settings(environment, "deploy").get(name) or settings(environment, "global").get(name)
+
+
 def stack_name(environment):
     """The name of the stack that a deployment with this --config-env makes or updates."""
-    found = settings(environment, "global").get("stack_name")
+    found = setting(environment, "stack_name")
     return found or sys.exit(f"samconfig.toml has no stack_name in [{environment}.global.parameters].")
 
 
 def overrides(environment):
     """The parameters that the file names. SAM takes one text with all of them, and a list."""
-    found = settings(environment, "deploy").get("parameter_overrides", [])
+    found = setting(environment, "parameter_overrides") or []
     text = found if isinstance(found, str) else " ".join(found)
     return {name: re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith('"') else value) for name, value in PAIR.findall(text)}
 
 
-def parameters(environment):
-    """All parameters: those of the file, and the template's defaults for the others."""
+def parameters(environment, deployed):
+    """All parameters: those of the file; of the others what the stack has already, which SAM keeps, or the template's default."""
     section = re.search(r"^Parameters:\n((?:  .*\n|\n)+)", template(), re.MULTILINE)[1]
     defaults = dict(re.findall(r"^  (\w+):\n(?:    .*\n)*?    Default: '?(.*?)'?$", section, re.MULTILINE))
-    return {**defaults, **overrides(environment)}
+    return {**defaults, **deployed, **overrides(environment)}
 
 
 def reserved(values):

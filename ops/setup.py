@@ -53,7 +53,7 @@ def main():
             values[more[0]] = ask(more[1], more[2], values.get(more[0], ""))
     if values["Network"] != "existing":
         values.update(SubnetIds="", SecurityGroupIds="")
-    reserved = samconfig.reserved(samconfig.parameters("default"))
+    reserved = samconfig.reserved(samconfig.parameters("default", {}))
     limit = preflight.concurrency_limit()
     if limit is not None and limit < sum(reserved.values()) + preflight.UNRESERVED:
         values.update(dict.fromkeys(reserved, "0"))

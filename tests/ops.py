@@ -144,6 +144,25 @@ class Preflight(Program):
         self.check_finds("differ", AWS_REGION="eu-west-1")
         self.check_finds("no zones of xx-west-9", AWS_DEFAULT_REGION="xx-west-9")
 
+    def test_the_account_that_is_looked_at_is_the_one_that_sam_deploys_to(self):
+        def config(line, section="deploy"):
+            heading = f"[default.{section}.parameters]\n"
+            return (ROOT / "samconfig.toml").read_text(encoding="utf-8").replace(heading, heading + line + "\n")
+        for section in ("deploy", "global"):
+            self.check_finds("deploys to eu-west-1", config=config('region = "eu-west-1"', section))
+            self.check_finds("with the profile shop", config=config('profile = "shop"', section))
+        self.assertEqual(self.run_with(config=config('region = "us-east-1"'))[1], 0)
+        self.assertEqual(self.run_with(config=config('profile = "shop"'), AWS_PROFILE="shop")[1], 0)
+
+    def test_what_the_file_does_not_name_stays_as_it_is_deployed(self):
+        there = [{"ParameterKey": f"{name}Concurrency", "ParameterValue": "0"} for name in ("Visits", "Events", "Messages", "Refresh")]
+        small = {
+            "cloudformation describe-stacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": there}]},
+            "lambda get-account-settings": {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}},
+        }
+        self.assertEqual(self.run_with(changes=small)[1], 0)
+        self.check_finds("concurrency: 10", changes=small, parameters=["Network=none", "VisitsConcurrency=5"])
+
     def test_what_a_choice_does_without_is_not_asked_for(self):
         none = {"ec2 describe-addresses": {"Addresses": [{}] * 5}, "ec2 describe-availability-zones": {"AvailabilityZones": []}}
         self.assertEqual(self.run_with(parameters=["Network=none"], changes=none)[1], 0)
