@@ -151,7 +151,8 @@ async fn launch(
     }
 }
 
-/// Finds a service's launch, which is open until its hours are over or an account has ended it.
+/// Finds a service's launch, which is open until its hours are over or an account has ended it. If that account has revoked
+/// since, it may authorize again.
 async fn find(app: &App, id: &LaunchId) -> Result<Launch, NoLaunch> {
     let launch = app.services.store.launch(&id.digest()).await.map_err(NoLaunch::NotStored)?;
     let launch = launch.filter(|launch| launch.made_by == MadeBy::Service);
@@ -161,8 +162,11 @@ async fn find(app: &App, id: &LaunchId) -> Result<Launch, NoLaunch> {
         let page = Page::StartAgain { return_url };
         return Err(NoLaunch::Answered(PageResponse::page(StatusCode::FORBIDDEN, page)));
     };
-    if launch.authorizer_appid.is_some() {
-        return Err(NoLaunch::Answered(PageResponse::see_outcome(id)));
+    if let Some(appid) = &launch.authorizer_appid {
+        let record = app.services.store.record(appid).await.map_err(NoLaunch::NotStored)?;
+        if record.is_none_or(|record| launch.holds(&record)) {
+            return Err(NoLaunch::Answered(PageResponse::see_outcome(id)));
+        }
     }
     if !launch.is_open(app.services.clock.now()) {
         return Err(start_again(app, Some((id, &launch))));

@@ -124,6 +124,30 @@ async fn what_a_merchant_grants_after_a_revocation_is_not_the_earlier_launch_s()
 }
 
 #[tokio::test]
+async fn who_revokes_may_authorize_again_by_the_same_launch() {
+    let scene = Scene::new().await;
+    let launch = scene.launch_with(json!({"state": "tenant-1"})).await;
+    let path = format!("/authorize?launch={}", launch["launch_id"].as_str().expect("an id"));
+    scene.pushed(&scene.appid, Some(&launch)).await;
+    assert_eq!(scene.authorize().get(&path).await.status, 303, "it is done");
+    scene.revoked().await;
+    assert_eq!(scene.outcome(&launch).await["status"], "unauthorized");
+    assert_eq!(scene.authorize().get(&path).await.status, 200, "it is open again");
+    let stranger = scene.wechat.add_account(Account::official_account("another's"));
+    let code = scene.wechat.authorize(&stranger, &[1]);
+    assert_eq!(scene.brought(&code, &launch).await.status, 200);
+    assert_eq!(scene.outcome(&launch).await["status"], "unauthorized", "for the same account alone");
+    let code = scene.wechat.authorize(&scene.appid, &[1]);
+    assert_eq!(scene.brought(&code, &launch).await.status, 200);
+    assert_eq!(scene.outcome(&launch).await["status"], "authorized");
+    assert_eq!(scene.stored().await["state"], "tenant-1");
+
+    scene.revoked().await;
+    scene.clock.advance(7200);
+    assert_eq!(scene.authorize().get(&path).await.status, 403, "its hours are over");
+}
+
+#[tokio::test]
 async fn a_launch_whose_grant_gives_way_to_a_newer_one_is_authorized() {
     let scene = Scene::new().await;
     let first = scene.launch_with(json!({"state": "tenant-1"})).await;
